@@ -1,0 +1,73 @@
+/*
+ * classify: ordered rules that name a stack's class.  Layer 1.
+ *
+ * The first rule whose match holds takes the stack; what no rule takes is named by
+ * stack_class_name. Function keys are byte prefixes of names in normal form, or regular expressions
+ * (PCRE2, unanchored, without JIT, with a match limit).  A class is decidable from debug=1: no key
+ * asks for a state, an age or a creator.
+ */
+#ifndef LEAKWATCH_CLASSIFY_H
+#define LEAKWATCH_CLASSIFY_H
+
+#include "err.h"
+#include "stack.h"
+
+struct pattern {
+	bool regex; /* {re: "…"}: text is a PCRE2 pattern */
+	struct str text; /* else a prefix (functions), a suffix (file) or the whole (labels) */
+	uint32_t line, column; /* of the configuration, for errors; 0 when unknown */
+};
+
+struct pattern_list {
+	struct pattern *v;
+	size_t n;
+};
+
+struct label_match {
+	struct str key;
+	struct pattern_list values;
+};
+
+/* All given keys must hold; a list is any-of.  An empty match holds for every stack. */
+struct match {
+	struct pattern_list mentions; /* any frame, the runtime's too */
+	struct pattern_list entry; /* the frame the goroutine started in */
+	struct pattern_list top; /* the first frame outside the runtime */
+	struct pattern_list file; /* suffix of a frame's path or path:line */
+	unsigned waits; /* bit (1 << enum wait_kind); 0 = not asked */
+	struct label_match *labels;
+	size_t nlabels;
+	struct match *not_match; /* holds when none of its keys does; NULL when not given */
+};
+
+struct rule {
+	struct str name;
+	struct match match;
+	struct str hint;
+	double expect_max; /* goroutines that are healthy; NAN when not given */
+	struct str expect_metric; /* max_metric: name or name{label="v"}; "" when not given */
+	double expect_factor; /* default 1 */
+	double expect_slack; /* default 0 */
+	double limit; /* ceiling to forecast against; NAN when not given */
+	struct str load_metric; /* "" = the job's */
+	struct str split_by; /* label that splits the class; "" = none */
+	bool ignore; /* counted and shown, never judged */
+	bool builtin; /* from the file that ships with the program */
+};
+
+struct classifier;
+
+/*
+ * rules must outlive the classifier.  NULL with err when a regular expression is not accepted; the
+ * message begins with "line:column: " of the pattern.
+ */
+struct classifier *classifier_new(const struct rule *rules, size_t n, struct err *err);
+void classifier_free(struct classifier *c);
+
+/* The first rule that takes s, or NULL. */
+const struct rule *classifier_match(const struct classifier *c, const struct stack *s);
+/* The class: the rule's name or the automatic one; the name is the rule's or in a. */
+struct str classifier_name(const struct classifier *c, const struct stack *s, struct arena *a,
+	const struct rule **rule);
+
+#endif

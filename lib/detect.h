@@ -1,0 +1,91 @@
+/*
+ * detect: the growth verdict of one series.  Layer 1.
+ *
+ * What a series has taken and never given back since (its future-minimum envelope) grows evenly or
+ * bout by bout, does not slow, and has outgrown everything the series did before.  Method, formulas
+ * and measured tables: leakwatch-detect(7).
+ *
+ * Pure: time comes in with each sample, nothing is read from a clock.  Times are Unix seconds;
+ * rates are per hour of real time also when the detector's clock is scaled (params.window_s).
+ *
+ * Life cycle: detect_new, detect_started and detect_zero_since before the first sample where they
+ * apply, then detect_sample and detect_restart in time order; detect_free.  A scrape that failed is
+ * not told at all (missing); a class absent from a whole body is a sample of 0.
+ */
+#ifndef LEAKWATCH_DETECT_H
+#define LEAKWATCH_DETECT_H
+
+#include "buf.h"
+#include "err.h"
+
+enum detect_kind {
+	DETECT_COUNT, /* goroutines, descriptors, threads: unit 1 */
+	DETECT_BYTES /* unit 32 MiB / 50 */
+};
+
+enum detect_sensitivity { DETECT_LOW, DETECT_NORMAL, DETECT_HIGH };
+
+enum verdict_state {
+	VERDICT_OK,
+	VERDICT_WATCHING,
+	VERDICT_SUSPECT,
+	VERDICT_LEAKING,
+	VERDICT_HELD,
+	VERDICT_STATES
+};
+
+const char *verdict_state_name(enum verdict_state s); /* "ok", "watching", … */
+
+struct detect_params {
+	double window_s; /* detect.window: 120 is real time; 0.1 runs the clock 1,200 times as fast
+			  */
+	enum detect_sensitivity sensitivity;
+	double ref; /* detect.ref: the growth that matters, in goroutines; default 50 */
+	double ref_bytes; /* detect.ref_bytes, default 32 MiB */
+};
+
+#define DETECT_PARAMS_DEFAULT                                                                      \
+	{                                                                                          \
+		.window_s = 120, .sensitivity = DETECT_NORMAL, .ref = 50,                          \
+		.ref_bytes = 32.0 * 1048576                                                        \
+	}
+
+#define VERDICT_REASON_MAX 400
+
+struct verdict {
+	enum verdict_state state;
+	double at; /* when it got this state */
+	double rate_per_hour, low, high; /* 95 % interval; NAN when there is no rate */
+	double since; /* when the growth began; NAN in state ok */
+	bool since_at_least; /* it began before the first sample: "at least since" */
+	double base, top; /* level where it began, highest floor since */
+	double lookback_s; /* length of the rise that was judged, real seconds */
+	char reason[VERDICT_REASON_MAX]; /* in words; for ok after an alarm: why it resolved */
+};
+
+struct detect;
+
+/* change is called from within detect_sample and detect_restart, at every change of state. */
+typedef void detect_change_cb(void *arg, const struct verdict *v, enum verdict_state old);
+
+struct detect *detect_new(enum detect_kind kind, const struct detect_params *params,
+	detect_change_cb *change, void *arg);
+void detect_free(struct detect *d);
+/* The process started at t, before the first sample. */
+void detect_started(struct detect *d, double t);
+/* A series seen for the first time at now was 0 since from (target's first sample or process
+ * start). */
+void detect_zero_since(struct detect *d, double from, double now);
+/* load is NAN where there is none. */
+void detect_sample(struct detect *d, double t, double value, double load);
+void detect_restart(struct detect *d, double t);
+/* The verdict now; rate and interval are kept current while it is suspect or leaking. */
+const struct verdict *detect_verdict(const struct detect *d);
+/* Bytes of memory it holds. */
+size_t detect_memory(const struct detect *d);
+
+/* The state as a versioned record, and back: 0, or -1 with err and d as new. */
+void detect_save(const struct detect *d, struct buf *out);
+int detect_load(struct detect *d, struct str record, struct err *err);
+
+#endif

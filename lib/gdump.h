@@ -1,0 +1,82 @@
+/*
+ * gdump: goroutine dumps, as a stream of bytes in and groups out.  Layer 1.
+ *
+ * One push parser for every text format: debug=1 ("goroutine profile: total 5", also goroutineleak
+ * and other count profiles), debug=2 and the output of SIGQUIT and panics.  The format is
+ * recognised from the body, never from a name or a Content-Type.  It does not mend damage (that is
+ * mend's work) and it does not judge, classify or normalise names.
+ *
+ * Life cycle: gdump_new, then gdump_feed with pieces cut anywhere, then gdump_finish once, then
+ * gdump_stats; gdump_reset starts the next body and keeps the memory; gdump_free.
+ *
+ * Memory is bounded by one record (GDUMP_RECORD_MAX bytes), not by the body.  What does not fit the
+ * grammar is skipped, counted and its first reason kept: a truncated dump is ordinary input.
+ *
+ * Formats: Go's runtime/pprof/pprof.go (printCountProfile, printStackRecord) and
+ * runtime/traceback.go (goroutineheader, printcreatedby1, traceback2), Go 1.9 to 1.28-dev.
+ */
+#ifndef LEAKWATCH_GDUMP_H
+#define LEAKWATCH_GDUMP_H
+
+#include "err.h"
+#include "model.h"
+
+#define GDUMP_LINE_MAX	 (1024 * 1024) /* a longer line is skipped and counted as lost */
+#define GDUMP_RECORD_MAX (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
+#define GDUMP_FRAMES_MAX 1100 /* frames of one stack; more are dropped, flag ELIDED */
+#define GDUMP_LABELS_MAX 64 /* labels of one goroutine; more are dropped */
+
+enum gdump_format {
+	GDUMP_UNKNOWN,
+	GDUMP_DEBUG1, /* goroutine profile, debug=1 */
+	GDUMP_LEAK, /* goroutineleak profile, debug=1 */
+	GDUMP_COUNT, /* another count profile (threadcreate, a user's own), debug=1 */
+	GDUMP_DEBUG2,
+	GDUMP_CRASH, /* SIGQUIT or panic output */
+	GDUMP_PROTO, /* gzip'd profile.proto */
+	GDUMP_FORMATS
+};
+
+/* "debug1", "goroutineleak", "count", "debug2", "crash", "proto", "unknown". */
+const char *gdump_format_name(enum gdump_format f);
+
+struct gdump_sink {
+	/*
+	 * debug=1 only, may be NULL: asked before a record's frames are parsed.  True means "known,
+	 * counted": the record is skipped and group() is not called for it.
+	 */
+	bool (*known)(void *arg, uint64_t key, uint64_t count);
+	/* A record; *g and all it points at are valid during the call only. */
+	void (*group)(void *arg, const struct group *g);
+	void *arg;
+};
+
+struct gdump_stats {
+	enum gdump_format format;
+	uint64_t announced; /* debug=1: N of "total N"; else 0 */
+	uint64_t parsed; /* goroutines handed out or known: sum of counts */
+	uint64_t records; /* groups handed out or known */
+	uint64_t duplicates; /* debug=2: same id printed again (crash dumps do); not in parsed */
+	uint64_t lost; /* debug=1: announced - parsed when positive; debug=2: headers without a
+			  readable body, incomplete ones at the end */
+	uint64_t bad_lines; /* lines that fitted nowhere */
+	uint64_t bytes, lines;
+	bool truncated; /* ended in mid-record, or is exactly 64 MiB long */
+	uint32_t first_bad_line; /* 0 when there is none */
+	char first_bad[160]; /* why, with what was received; printable ASCII */
+};
+
+struct gdump;
+
+struct gdump *gdump_new(const struct gdump_sink *sink);
+void gdump_free(struct gdump *g);
+void gdump_reset(struct gdump *g);
+void gdump_feed(struct gdump *g, const char *p, size_t n);
+/*
+ * Ends the body.  0, or -1 when nothing in it was a goroutine dump: err says what was received
+ * instead (an HTML page, JSON, a heap profile, an error text, nothing) and what would be right.
+ */
+int gdump_finish(struct gdump *g, struct err *err);
+const struct gdump_stats *gdump_stats(const struct gdump *g);
+
+#endif

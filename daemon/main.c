@@ -1,9 +1,84 @@
+/* leakwatch: finds the command and runs it. */
 #include "base.h"
+#include "cmd.h"
+#include "suggest.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+/* One row a line, sorted: this is also what --help shows. */
+/* clang-format off */
+static const struct command commands[] = {
+	{NULL, NULL, NULL}
+};
+/* clang-format on */
+
+static void print_help(FILE *out)
 {
-	printf("leakwatch %s\n", LEAKWATCH_VERSION);
-	return 0;
+	fputs("usage: leakwatch COMMAND [OPTION...]\n"
+	      "Watches Go services for goroutine, memory and descriptor leaks.\n\n"
+	      "Commands ('leakwatch COMMAND --help' tells more, leakwatch(1) everything):\n",
+		out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  %-13s %s\n", c->name, c->summary);
+	fputs("\nOptions:\n"
+	      "  --help        this text\n"
+	      "  --version     version of the program\n",
+		out);
+}
+
+static int unknown(char *word)
+{
+	const char *names[ARRAY_LEN(commands)], *near;
+	char *argv[] = {(char[]){"leakwatch"}, NULL};
+	size_t n = 0;
+
+	for (const struct command *c = commands; c->name; c++)
+		names[n++] = c->name;
+	near = suggest(str_of(word), names, n);
+	if (near)
+		return cmd_usage(argv, "there is no command '%s': did you mean %s?", word, near);
+	return cmd_usage(argv, "there is no %s '%s'", word[0] == '-' ? "option" : "command", word);
+}
+
+/* A result that could not be written is no result: a full disk must not look like success. */
+static int flush_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "leakwatch: cannot write to standard output: %s\n", strerror(errno));
+	return code == CMD_OK ? CMD_IO : code;
+}
+
+int main(int argc, char **argv)
+{
+	char name[64];
+
+	if (argc < 2) {
+		print_help(stderr);
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		print_help(stdout);
+		return flush_output(CMD_OK);
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("leakwatch %s\n", LEAKWATCH_VERSION);
+		return flush_output(CMD_OK);
+	}
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(argv[1], c->name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "leakwatch %s", c->name);
+		argv[1] = name;
+		return flush_output(c->run(argc - 1, argv + 1));
+	}
+	return unknown(argv[1]);
 }

@@ -170,7 +170,7 @@ def check_format(files, say):
 
 
 def check_man(say):
-    pages = sorted(os.path.join("man", f) for f in os.listdir("man") if re.search(r"\.[157]$", f))
+    pages = sorted(os.path.join("man", f) for f in (os.listdir("man") if os.path.isdir("man") else []) if re.search(r"\.[157]$", f))
     if not pages:
         return
     if not shutil.which("mandoc"):

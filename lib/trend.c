@@ -47,7 +47,8 @@ static void measure_parts(const double *e, struct trend_shape *s)
 	double squares = 0, late = 0, tail = 0;
 
 	for (size_t j = 0; j < m; j++) {
-		double p = part(e, j * (s->n - 1) / m, (j + 1) * (s->n - 1) / m, s->last) / s->growth;
+		double p =
+			part(e, j * (s->n - 1) / m, (j + 1) * (s->n - 1) / m, s->last) / s->growth;
 
 		squares += p * p;
 		if (j >= m / 2)
@@ -76,8 +77,8 @@ static int count_bouts(const double *e, const struct trend_shape *s)
 	return bouts;
 }
 
-bool trend_shape(const double *x, const double *y, size_t n, double min_growth,
-	struct trend_shape *out)
+bool trend_shape(
+	const double *x, const double *y, size_t n, double min_growth, struct trend_shape *out)
 {
 	double e[TREND_MAX];
 	struct trend_shape s = {.n = n};

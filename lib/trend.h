@@ -34,8 +34,8 @@ double trend_drawdown(const double *x, size_t n);
  * False when it grew by less than min_growth or by less than its drawdown: then there is no rise to
  * describe and *out is untouched.
  */
-bool trend_shape(const double *x, const double *y, size_t n, double min_growth,
-	struct trend_shape *out);
+bool trend_shape(
+	const double *x, const double *y, size_t n, double min_growth, struct trend_shape *out);
 /*
  * Least-squares slope per window and its standard error, n >= 3.  The error counts neighbours that
  * resemble one another (lag-1 correlation of the residuals, 0 to .9) and the rounding of counts

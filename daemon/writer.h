@@ -1,0 +1,71 @@
+/*
+ * writer: the thread that owns the store's read-write connection.  Level 3.
+ *
+ * The loop hands it batches and never waits for it: writer_submit takes a lock that the thread
+ * holds for a few instructions only.  Batches are applied in order, several at a time when they
+ * pile up; each done callback comes on the loop thread, in order, exactly once.
+ *
+ * The queue is bounded by count and bytes.  Over the bound the samples of a new batch are dropped
+ * and counted, and the rest of it (targets, classes, verdicts, alerts, outbox) is kept: those rows
+ * are few and none may be missed.  When the disk fails the writer keeps all it has, in order, tries
+ * again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided and sent
+ * meanwhile, only their rows come later.
+ *
+ * In idle time it deletes samples past retention, a few rows at a time, so that no transaction
+ * holds the disk for long.
+ *
+ * Life cycle: writer_new (takes the store), writer_submit …, writer_stop, writer_free.
+ */
+#ifndef LEAKWATCH_WRITER_H
+#define LEAKWATCH_WRITER_H
+
+#include "err.h"
+#include "store.h"
+
+struct event_base;
+struct writer;
+
+struct writer_config {
+	size_t max_batches; /* 0: 4096 */
+	size_t max_bytes; /* 0: 32 MiB */
+	int64_t retention_raw_ms; /* older scrapes are deleted; 0: keep all */
+	/* On the loop thread, at each change: ok, or why not. */
+	void (*on_state)(void *arg, bool ok, const char *why);
+	void *arg;
+};
+
+struct writer_stats {
+	size_t depth, bytes; /* queued and in the transaction under way */
+	uint64_t applied; /* batches */
+	uint64_t transactions;
+	uint64_t dropped_values; /* samples not stored because the queue was full */
+	uint64_t refused; /* batches that the store would not take (a bug; on_done tells) */
+	uint64_t errors; /* transactions that failed on the disk */
+	uint64_t pruned; /* scrapes deleted by age */
+	double longest_ms, last_ms; /* of a transaction */
+	int64_t wal_bytes;
+	bool ok;
+};
+
+/* ok is false when the batch is not stored and never will be: refused, or given up by a stop. */
+typedef void writer_done_cb(void *arg, bool ok, const char *why);
+
+/* Takes the store, also when it fails. */
+struct writer *writer_new(struct event_base *base, struct store *store,
+	const struct writer_config *config, struct err *err);
+/*
+ * Takes the batch.  done may be NULL; it is never called from within.  False when the queue is over
+ * its bound and the batch's samples were dropped: the next scrape of their targets must be full.
+ */
+bool writer_submit(struct writer *w, struct store_batch *b, writer_done_cb *done, void *arg);
+/*
+ * Writes what is queued and ends the thread, waiting at most deadline_ms (the one place where the
+ * loop thread waits: it has nothing else to do by then).  Delivers all callbacks, on the calling
+ * thread; what could not be written gets ok = false.  True when everything was.  Idempotent.
+ */
+bool writer_stop(struct writer *w, int deadline_ms);
+/* Stops with no deadline left when it was not stopped; closes the store. */
+void writer_free(struct writer *w);
+void writer_stats(const struct writer *w, struct writer_stats *out);
+
+#endif

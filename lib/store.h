@@ -1,0 +1,73 @@
+/*
+ * store: the history in one SQLite file, opened for writing.  Layer 2;
+ * with store_*.c the one home of sqlite3.h.  The rows are in store_rows.h, what is written is
+ * collected with store_batch.h, what a daemon loads when it starts is in store_load.h, what
+ * commands read in store_read.h.
+ *
+ * Synchronous and without a thread of its own; it does not read the clock and does not log.  One
+ * daemon a file: FILE.lock is held (an open-file-description lock) and tells its pid.  One
+ * read-write connection a process, used by one thread at a time: several writers can corrupt a
+ * write-ahead log before SQLite 3.51.3.
+ *
+ * Life cycle: store_open, store_load_*, then store_apply with one batch after the other;
+ * store_close.
+ *
+ * Durability: a batch is one transaction.  One that changes an alert or the outbox is synced to the
+ * disk before store_apply returns (synchronous=FULL); others are synced when 5 s have passed since
+ * the last sync, by the next batch.  So a power cut takes at most the last seconds of samples and
+ * no alert change, and a killed process loses nothing that store_apply acknowledged.
+ *
+ * The WAL is checkpointed from 4 MiB on and cut back to 16 MiB when it was larger; it stays on disk
+ * after a clean stop (SQLITE_FCNTL_PERSIST_WAL), so that a user without write access can read.
+ */
+#ifndef LEAKWATCH_STORE_H
+#define LEAKWATCH_STORE_H
+
+#include "err.h"
+#include "store_batch.h"
+
+#define STORE_APPLICATION_ID 0x6c6b7763 /* "lkwc", PRAGMA application_id */
+#define STORE_VERSION	     1 /* PRAGMA user_version of files that this program writes */
+
+struct store;
+
+enum store_open {
+	STORE_OPEN_OK,
+	STORE_OPEN_HELD, /* by another daemon; exit 75 */
+	STORE_OPEN_NEWER, /* written by a newer version, or not a store at all; exit 65 */
+	STORE_OPEN_FAILED /* I/O, permissions; exit 74 */
+};
+
+struct store_opened {
+	bool created; /* there was no file */
+	/* A corrupt file was set aside (with its -wal and -shm) and a new one begun: why, and where
+	 * it is now; "" otherwise. */
+	char corrupt_why[256];
+	char set_aside[512];
+};
+
+/*
+ * Opens for writing and makes the file when there is none.  now_ms names what is set aside.  A file
+ * up to 256 MiB is checked whole (quick_check), a larger one only where it is touched.  *out is set
+ * when the result is STORE_OPEN_OK; else err says why.
+ */
+enum store_open store_open(const char *path, int64_t now_ms, struct store **out,
+	struct store_opened *opened, struct err *err);
+void store_close(struct store *s);
+/* Bytes of the write-ahead log. */
+int64_t store_wal_bytes(const struct store *s);
+
+/*
+ * Applies n batches as one transaction: all of it or, with -1 and err, nothing.  mono_ms is any
+ * clock that does not go back; it paces the syncs.
+ */
+int store_apply(
+	struct store *s, struct store_batch *const *v, size_t n, int64_t mono_ms, struct err *err);
+/* The newest failure was the disk's (full, I/O, read-only, busy): the same again may succeed. */
+bool store_should_retry(const struct store *s);
+
+/* Deletes at most max_rows scrapes older than before_ms, and what hangs on nothing any more:
+ * how many rows, or -1 with err.  Call again while it returns max_rows. */
+int64_t store_prune(struct store *s, int64_t before_ms, int max_rows, struct err *err);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * store_load: what a daemon reads when it starts, to go on as if it had not stopped.  Layer 2.
+ *
+ * Each function calls cb once a row; the row and its strings hold during the call.  0, or -1 with
+ * err.  From the thread that uses the store, before a writer has it.
+ */
+#ifndef LEAKWATCH_STORE_LOAD_H
+#define LEAKWATCH_STORE_LOAD_H
+
+#include "buf.h"
+#include "err.h"
+#include "store_rows.h"
+
+struct store;
+
+struct store_maxima {
+	int64_t target_id, run_id, class_id, series_id, event_id, delivery_id;
+};
+int store_load_maxima(struct store *s, struct store_maxima *out, struct err *err);
+int store_load_targets(struct store *s, void (*cb)(void *, const struct store_target *), void *arg,
+	struct err *err);
+/* The newest run of each target. */
+int store_load_runs(
+	struct store *s, void (*cb)(void *, const struct store_run *), void *arg, struct err *err);
+/* Not those that ended. */
+int store_load_classes(struct store *s, void (*cb)(void *, const struct store_class *), void *arg,
+	struct err *err);
+int store_load_series(struct store *s, void (*cb)(void *, const struct store_series *), void *arg,
+	struct err *err);
+int store_load_verdicts(struct store *s, void (*cb)(void *, const struct store_verdict *),
+	void *arg, struct err *err);
+int store_load_detectors(struct store *s, void (*cb)(void *, const struct store_detector *),
+	void *arg, struct err *err);
+/*
+ * The scrapes of a target in order of time, from the newest full one at or before from_ms (or the
+ * first there is) on: carry each series' value forward, and what happened is there again sample by
+ * sample.
+ */
+int store_load_scrapes(struct store *s, int64_t target_id, int64_t from_ms,
+	void (*cb)(void *, const struct store_scrape *, const struct store_value *, size_t n),
+	void *arg, struct err *err);
+/* Not resolved, and those resolved at or after resolved_since_ms. */
+int store_load_alerts(struct store *s, int64_t resolved_since_ms,
+	void (*cb)(void *, const struct store_alert *), void *arg, struct err *err);
+/* State owed, oldest first. */
+int store_load_owed(struct store *s, void (*cb)(void *, const struct store_delivery *), void *arg,
+	struct err *err);
+/* Appends the value to out, nothing when there is none. */
+int store_load_meta(struct store *s, const char *key, struct buf *out, struct err *err);
+
+#endif

@@ -14,14 +14,14 @@
 #include "base.h"
 #include "str.h"
 
-/* Which endpoints a scrape got whole; the series of the others are missing at that time. */
+/* What a scrape got: classes and total need the first endpoint, metrics and loads the second. */
 enum store_got { STORE_GOT_GOROUTINES = 1, STORE_GOT_METRICS = 2 };
 
 enum store_series_kind {
-	STORE_SERIES_CLASS, /* goroutines of one class; endpoint: goroutines */
-	STORE_SERIES_TOTAL, /* all of the dump; goroutines */
-	STORE_SERIES_METRIC, /* a process metric by its usual name; metrics */
-	STORE_SERIES_LOAD, /* load_metric and max_metric; metrics */
+	STORE_SERIES_CLASS, /* goroutines of one class */
+	STORE_SERIES_TOTAL, /* all of the dump */
+	STORE_SERIES_METRIC, /* a process metric by its usual name */
+	STORE_SERIES_LOAD, /* load_metric and max_metric */
 	STORE_SERIES_KINDS
 };
 const char *store_series_kind_name(enum store_series_kind k); /* "class", "total", … */
@@ -45,21 +45,18 @@ struct store_status {
 };
 
 struct store_run {
-	int64_t id, target_id;
-	int64_t start_ms; /* of the process, as it says or as it was inferred */
+	int64_t id, target_id, start_ms; /* start of the process */
 	int64_t first_seen_ms, last_seen_ms;
 	struct str info; /* of the build, in words; may be empty */
 };
 
 struct store_class {
 	int64_t id, target_id;
-	struct str name;
-	struct str rule; /* name of the rule that made it; "" for an automatic class */
+	struct str name, rule; /* the rule that made it; "" for an automatic class */
 	int64_t definition; /* hash of the rule; another one means: its history starts anew */
 	int64_t first_seen_ms, last_seen_ms;
 	int64_t ended_ms; /* forgotten, or its definition changed */
-	struct str ended_why;
-	struct str hint;
+	struct str ended_why, hint;
 };
 
 struct store_stack {
@@ -109,7 +106,7 @@ struct store_verdict {
 	struct str reason;
 };
 
-/* The detector's state of one series (detect_save); the raw samples after at_ms bring it to now. */
+/* The detector's state of one series (detect_save); samples after at_ms bring it to now. */
 struct store_detector {
 	int64_t series_id, at_ms;
 	struct str record;
@@ -131,7 +128,7 @@ struct store_alert_event {
 	int64_t id;
 	struct str alert_id;
 	int64_t at_ms, change;
-	struct str from_state, to_state; /* equal when something else is told */
+	struct str from_state, to_state;
 	struct str why;
 };
 

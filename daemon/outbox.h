@@ -48,7 +48,7 @@ struct outbox_receiver {
 	const char *unix_socket; /* connect there instead, or NULL */
 	const char *secret; /* signing secret, or NULL: unsigned */
 	const char *username, *password; /* basic; or NULL */
-	const char *bearer; /* a token; or NULL */
+	const char *authorization; /* value of the Authorization header, or NULL */
 	const char *ca_file, *cert_file, *key_file, *server_name; /* TLS; or NULL */
 	bool insecure_skip_verify;
 	bool send_resolved; /* false: outbox_add leaves resolved ones out */

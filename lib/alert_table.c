@@ -383,6 +383,8 @@ int alert_load(struct alert_table *t, const struct alert *row, struct err *err)
 	if (row->state != ALERT_PENDING && row->state != ALERT_FIRING)
 		return err_set(err, "a stored alert is %s, so it does not stand any more",
 			alert_state_name(row->state));
+	if (row->state == ALERT_PENDING && !row->holds)
+		return err_set(err, "a stored alert is pending, but its condition does not hold");
 	if (!row->id[0] || !row->key || !row->key[0] || row->end >= ALERT_ENDS)
 		return err_set(err, "a stored alert has no id, no identity or an unknown end");
 	if (map_get(t->by_key, str_of(row->key)) || look_up(t, row->id))

@@ -25,8 +25,8 @@ WARNINGS  := -Wall -Wextra -Wpedantic -Wdeclaration-after-statement -Wformat-sec
 	-Wold-style-definition -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef \
 	-Wvla -Wwrite-strings -Wno-overlength-strings
 STD       := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DLEAKWATCH_VERSION='"$(VERSION)"'
-SANFLAGS  := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 ,         := ,
+SANFLAGS  := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 PKGCFLAGS  = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PKGLIBS    = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALLCFLAGS  = $(STD) $(WARNINGS) $(if $(WERROR),-Werror) -pthread -Ilib -Idaemon $(PKGCFLAGS) \

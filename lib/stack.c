@@ -149,8 +149,12 @@ static enum wait_kind wait_of(const struct group *g)
 	seen = wait_of_frames(g);
 	if (told == WAIT_SEMACQUIRE)
 		return seen == WAIT_MUTEX || seen == WAIT_COND ? seen : told;
+	if (seen != WAIT_UNKNOWN || g->state.len > 0)
+		return seen;
+	if (g->nframes == 0)
+		return WAIT_NONE; /* it has not run yet */
 	/* Nothing hidden before the first visible frame: the goroutine is in its own code. */
-	return seen == WAIT_UNKNOWN && g->nhidden == 0 ? WAIT_NONE : seen;
+	return g->nhidden == 0 && g->frames[0].func.len > 0 ? WAIT_NONE : WAIT_UNKNOWN;
 }
 
 /* ---- frames -----------------------------------------------------------------------------------

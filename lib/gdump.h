@@ -53,15 +53,16 @@ struct gdump_sink {
 
 struct gdump_stats {
 	enum gdump_format format;
-	uint64_t announced; /* debug=1: N of "total N"; else 0 */
+	uint64_t announced; /* debug=1: N of "total N", without Go 1.27's empty phantom record; else
+			       0 */
 	uint64_t parsed; /* goroutines handed out or known: sum of counts */
 	uint64_t records; /* groups handed out or known */
 	uint64_t duplicates; /* debug=2: same id printed again (crash dumps do); not in parsed */
-	uint64_t lost; /* debug=1: announced - parsed when positive; debug=2: headers without a
-			  readable body, incomplete ones at the end */
-	uint64_t bad_lines; /* lines that fitted nowhere */
+	uint64_t lost; /* debug=1: announced - parsed when positive; debug=2: headers that were cut
+			  or cannot be read (one whose stack is cut is parsed, INCOMPLETE) */
+	uint64_t bad_lines; /* lines that fitted nowhere; text before the dump is not counted */
 	uint64_t bytes, lines;
-	bool truncated; /* ended in mid-record, or is exactly 64 MiB long */
+	bool truncated; /* ended in mid-record, ended too early, or is exactly 64 MiB long */
 	uint32_t first_bad_line; /* 0 when there is none */
 	char first_bad[160]; /* why, with what was received; printable ASCII */
 };

@@ -1,0 +1,437 @@
+/* Framing and recognition: where records begin and end, and what the body is. */
+#include "gdump_internal.h"
+#include "xalloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The runtime gives up at this size and cuts the dump in mid-line (go-formats, 2.7). */
+#define GO_STACK_BUFFER_MAX (64u * 1024 * 1024)
+
+static const char *const format_names[GDUMP_FORMATS] = {
+	[GDUMP_UNKNOWN] = "unknown",
+	[GDUMP_DEBUG1] = "debug1",
+	[GDUMP_LEAK] = "goroutineleak",
+	[GDUMP_COUNT] = "count",
+	[GDUMP_DEBUG2] = "debug2",
+	[GDUMP_CRASH] = "crash",
+	[GDUMP_PROTO] = "proto",
+};
+
+const char *gdump_format_name(enum gdump_format f)
+{
+	return f < GDUMP_FORMATS ? format_names[f] : "unknown";
+}
+
+struct gdump *gdump_new(const struct gdump_sink *sink)
+{
+	struct gdump *g = xcalloc(1, sizeof(*g));
+
+	g->sink = *sink;
+	buf_init(&g->carry);
+	buf_init(&g->unquoted);
+	return g;
+}
+
+void gdump_free(struct gdump *g)
+{
+	if (!g)
+		return;
+	buf_release(&g->carry);
+	buf_release(&g->unquoted);
+	free(g->frames);
+	free(g->pcs);
+	free(g->ids);
+	free(g);
+}
+
+void gdump_reset(struct gdump *g)
+{
+	struct gdump kept = *g;
+
+	*g = (struct gdump){.sink = kept.sink, .carry = kept.carry, .unquoted = kept.unquoted};
+	buf_reset(&g->carry);
+	buf_reset(&g->unquoted);
+	g->frames = kept.frames;
+	g->frames_cap = kept.frames_cap;
+	g->pcs = kept.pcs;
+	g->pcs_cap = kept.pcs_cap;
+	g->ids = kept.ids;
+	g->ids_cap = kept.ids_cap;
+	if (kept.nids)
+		memset(g->ids, 0, g->ids_cap * sizeof(*g->ids));
+}
+
+const struct gdump_stats *gdump_stats(const struct gdump *g)
+{
+	return &g->stats;
+}
+
+void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text)
+{
+	struct gdump_stats *s = &g->stats;
+	char excerpt[72];
+
+	s->bad_lines++;
+	if (s->first_bad_line && s->first_bad_line <= line)
+		return;
+	s->first_bad_line = line;
+	received_excerpt(text, excerpt, sizeof(excerpt));
+	snprintf(s->first_bad, sizeof(s->first_bad), "%s: \"%s\"", why, excerpt);
+}
+
+/* Where the line without its end begins in carry. */
+static size_t line_at(const struct gdump *g)
+{
+	return g->kind != RECORD_NONE && g->carried ? g->record_len : 0;
+}
+
+static void end_record(struct gdump *g)
+{
+	struct str text = str_n(g->carried ? g->carry.p : g->record, g->record_len);
+
+	if (g->kind == RECORD_COUNT)
+		gdump_count_record(g, text);
+	else
+		gdump_goroutine_record(g, text);
+	if (g->carried)
+		buf_consume(&g->carry, g->record_len);
+	g->kind = RECORD_NONE;
+	g->carried = g->overflow = false;
+}
+
+static void begin_record(struct gdump *g, enum record_kind kind, const char *p, size_t n)
+{
+	g->kind = kind;
+	g->record = p;
+	g->record_len = n;
+	g->record_line = (uint32_t)g->stats.lines;
+	g->runtime_stack = false;
+}
+
+/* "rax    0x0": a line of the register dump after a crash. */
+static bool is_register(struct str line)
+{
+	size_t n = 0;
+
+	while (n < line.len && n < 7 &&
+		((line.p[n] >= 'a' && line.p[n] <= 'z') ||
+			(n && line.p[n] >= '0' && line.p[n] <= '9')))
+		n++;
+	return n >= 1 && n < 7 && n < line.len && line.p[n] == ' ' &&
+	       gdump_is_hex(str_trim(str_from(line, n)));
+}
+
+bool gdump_is_crash_line(struct str line)
+{
+	static const struct str begins[] = {
+		STR_LIT("PC=0x"),
+		STR_LIT("[signal "),
+		STR_LIT("[recovered]"),
+		STR_LIT("\tpanic: "),
+		STR_LIT("panic: "),
+		STR_LIT("panic during panic"),
+		STR_LIT("fatal error: "),
+		STR_LIT("unexpected fault address"),
+		STR_LIT("signal arrived during cgo"),
+		STR_LIT("runtime: "),
+		STR_LIT("runtime stack:"),
+		STR_LIT("exit status "),
+		STR_LIT("FAIL"),
+		STR_LIT("-----"),
+	};
+
+	if (line.len > 5 && str_starts(line, STR("SIG")) && line.p[3] >= 'A' && line.p[3] <= 'Z')
+		return str_find(line, STR(": ")) > 0;
+	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
+		if (str_starts(line, begins[i]))
+			return true;
+	}
+	return is_register(line);
+}
+
+/* A line outside of every record: framing of a crash, text before the dump, or damage. */
+static void other_line(struct gdump *g, struct str line)
+{
+	bool begun = g->stats.format != GDUMP_UNKNOWN;
+	uint32_t number = (uint32_t)g->stats.lines;
+
+	if (gdump_is_crash_line(line)) {
+		g->crash = true;
+		g->runtime_stack = str_starts(line, STR("runtime stack:"));
+		if (g->stats.format == GDUMP_DEBUG2)
+			g->stats.format = GDUMP_CRASH;
+		return;
+	}
+	if (g->runtime_stack)
+		return;
+	if (begun)
+		gdump_bad_line(g, number, "not part of a goroutine dump", line);
+	else if (!g->header_inside && str_find(line, STR("goroutine ")) >= 0)
+		g->header_inside = str_find(line, STR(" [")) >= 0;
+}
+
+static void begin_goroutine(struct gdump *g, const struct goroutine_header *h, struct str text)
+{
+	g->crash |= h->gp || h->id == 0;
+	if (g->stats.format == GDUMP_UNKNOWN || g->stats.format == GDUMP_DEBUG2)
+		g->stats.format = g->crash ? GDUMP_CRASH : GDUMP_DEBUG2;
+	begin_record(g, RECORD_GOROUTINE, text.p, text.len);
+}
+
+/* "goroutine 5 [", but not a header: cut at the end of the body, or damaged. */
+static bool is_lost_header(struct str line)
+{
+	size_t n = strlen("goroutine ");
+
+	if (!str_starts(line, STR("goroutine ")))
+		return false;
+	while (n < line.len && line.p[n] >= '0' && line.p[n] <= '9')
+		n++;
+	return n > strlen("goroutine ") && str_starts(str_from(line, n), STR(" ["));
+}
+
+static bool take_profile_header(struct gdump *g, struct str line)
+{
+	struct str name;
+	uint64_t total;
+
+	if (!gdump_profile_header(line, &name, &total))
+		return false;
+	if (g->stats.format == GDUMP_UNKNOWN) {
+		g->stats.format = str_is(name, "goroutine")	  ? GDUMP_DEBUG1
+				  : str_is(name, "goroutineleak") ? GDUMP_LEAK
+								  : GDUMP_COUNT;
+	}
+	g->profile_seen = true;
+	g->stats.announced += total;
+	return true;
+}
+
+/* A line that continues no record; text is with its newline, for the record that it may begin. */
+static void outside_line(struct gdump *g, struct str text)
+{
+	struct str line = text;
+	struct goroutine_header h;
+
+	if (g->stats.lines == 1 && str_starts(line, STR("\xef\xbb\xbf")))
+		line = text = str_from(line, 3);
+	if (line.len && line.p[line.len - 1] == '\n')
+		line.len--;
+	line = gdump_no_cr(line);
+	if (line.len == 0) {
+		g->runtime_stack = false;
+	} else if (line.p[0] == 'g' && gdump_parse_header(line, &h)) {
+		begin_goroutine(g, &h, text);
+	} else if (gdump_is_count_head(line, !g->profile_seen)) {
+		if (g->stats.format == GDUMP_UNKNOWN)
+			g->stats.format = GDUMP_DEBUG1; /* its head was cut off */
+		begin_record(g, RECORD_COUNT, text.p, text.len);
+	} else if (is_lost_header(line)) {
+		g->stats.lost++;
+		gdump_bad_line(g, (uint32_t)g->stats.lines, "not a whole goroutine header", line);
+	} else if (!take_profile_header(g, line)) {
+		other_line(g, line);
+	}
+}
+
+/* Whether a line, given without its newline, belongs to the record under way. */
+static bool continues(const struct gdump *g, const char *p, size_t n)
+{
+	struct str line, name;
+	struct goroutine_header h;
+	uint64_t total;
+
+	if (g->kind == RECORD_COUNT)
+		return n && *p == '#';
+	if (n == 0 || (n == 1 && *p == '\r'))
+		return false;
+	if (*p != 'g' || n < 10 || memcmp(p, "goroutine ", 10) != 0)
+		return true;
+	line = gdump_no_cr(str_n(p, n));
+	return !gdump_parse_header(line, &h) && !gdump_profile_header(line, &name, &total);
+}
+
+static bool fits(struct gdump *g, size_t n)
+{
+	if (!g->overflow && g->record_len + n <= GDUMP_RECORD_MAX)
+		return true;
+	if (!g->overflow)
+		gdump_bad_line(g, (uint32_t)g->stats.lines, "a record longer than 4 MiB", STR(""));
+	g->overflow = true;
+	return false;
+}
+
+/* Copies the record under way out of the piece, which is about to go or has a hole. */
+static void carry_record(struct gdump *g)
+{
+	if (g->kind == RECORD_NONE || g->carried)
+		return;
+	buf_add(&g->carry, g->record, g->record_len);
+	g->carried = true;
+}
+
+/* A whole line of the piece, p[n] being its newline. */
+static void piece_line(struct gdump *g, const char *p, size_t n)
+{
+	g->stats.lines++;
+	if (g->kind != RECORD_NONE) {
+		if (continues(g, p, n)) {
+			if (!fits(g, n + 1))
+				return;
+			if (g->carried)
+				buf_add(&g->carry, p, n + 1);
+			g->record_len += n + 1;
+			return;
+		}
+		end_record(g);
+	}
+	outside_line(g, str_n(p, n + 1));
+}
+
+static void cut_carry(struct gdump *g, size_t len)
+{
+	g->carry.len = len;
+	g->carry.p[len] = '\0';
+}
+
+/* The line at the end of carry has become whole; at the end of the body it may lack its newline. */
+static void carried_line(struct gdump *g)
+{
+	struct buf *b = &g->carry;
+	struct str line = str_from(buf_str(b), line_at(g));
+	bool newline = line.p[line.len - 1] == '\n';
+
+	g->stats.lines++;
+	if (g->kind != RECORD_NONE) {
+		if (continues(g, line.p, line.len - newline)) {
+			if (fits(g, line.len))
+				g->record_len += line.len;
+			else
+				cut_carry(g, g->record_len);
+			return;
+		}
+		end_record(g);
+	}
+	outside_line(g, buf_str(b));
+	if (g->kind == RECORD_NONE) {
+		buf_reset(b);
+		return;
+	}
+	buf_consume(b, b->len - g->record_len); /* a byte order mark */
+	g->carried = true;
+}
+
+/* Keeps the beginning of a line whose end is not there yet. */
+static void keep_line(struct gdump *g, const char *p, size_t n)
+{
+	carry_record(g);
+	buf_add(&g->carry, p, n);
+}
+
+/* Part of a line longer than GDUMP_LINE_MAX; `whole` when it ends here. */
+static void drop_line(struct gdump *g, const char *p, size_t n, bool whole)
+{
+	if (!g->dropping) {
+		struct str line;
+
+		g->dropping = true;
+		keep_line(g, p, MIN(n, (size_t)64));
+		line = str_sub(str_from(buf_str(&g->carry), line_at(g)), 0, 64);
+		gdump_bad_line(g, (uint32_t)g->stats.lines + 1, "a line longer than 1 MiB", line);
+		g->stats.lost += is_lost_header(line);
+		cut_carry(g, line_at(g));
+	}
+	if (whole) {
+		g->dropping = false;
+		g->stats.lines++;
+	}
+}
+
+/* Not text: nothing of it is kept. */
+static void look_at_head(struct gdump *g, const char *p, size_t n)
+{
+	size_t room = sizeof(g->head) - g->head_len;
+
+	if (room == 0 || n == 0)
+		return;
+	memcpy(g->head + g->head_len, p, MIN(room, n));
+	g->head_len += MIN(room, n);
+	if (g->head_len >= 2 && memcmp(g->head, "\x1f\x8b", 2) == 0) {
+		g->refused = true;
+		g->stats.format = GDUMP_PROTO;
+	}
+}
+
+void gdump_feed(struct gdump *g, const char *p, size_t n)
+{
+	const char *end = p + n;
+
+	g->stats.bytes += n;
+	look_at_head(g, p, n);
+	if (g->refused)
+		return;
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((nl ? nl : end) - p);
+		size_t kept = g->carry.len - line_at(g);
+
+		if (g->dropping || kept + len > GDUMP_LINE_MAX) {
+			drop_line(g, p, len, nl != NULL);
+		} else if (!nl) {
+			keep_line(g, p, len);
+		} else if (kept) {
+			buf_add(&g->carry, p, len + 1);
+			carried_line(g);
+		} else {
+			piece_line(g, p, len);
+		}
+		p = nl ? nl + 1 : end;
+	}
+	carry_record(g);
+}
+
+/* What there is to say about a body in which nothing was found. */
+static int refuse(const struct gdump *g, struct err *err)
+{
+	char what[160];
+
+	if (g->header_inside)
+		return err_set(err, "no goroutine dump: \"goroutine N [...]\" does not begin a "
+				    "line anywhere, as "
+				    "when a logger or a quotation put something before each line");
+	received_what(str_n(g->head, g->head_len), what, sizeof(what));
+	return err_set(err,
+		"no goroutine dump: received %s; what is read is "
+		"/debug/pprof/goroutine?debug=1 or ?debug=2, or what SIGQUIT prints",
+		what);
+}
+
+int gdump_finish(struct gdump *g, struct err *err)
+{
+	struct gdump_stats *s = &g->stats;
+	uint64_t bad = s->bad_lines;
+
+	if (!g->refused && (g->dropping || g->carry.len > line_at(g))) {
+		g->unterminated = true;
+		if (g->dropping)
+			s->lines++;
+		else
+			carried_line(g);
+		s->truncated = g->dropping || s->bad_lines > bad;
+	}
+	g->at_end = true;
+	if (g->kind != RECORD_NONE)
+		end_record(g);
+	if (s->format == GDUMP_UNKNOWN || s->format == GDUMP_PROTO)
+		return refuse(g, err);
+	if (s->announced > g->counted) {
+		s->lost += s->announced - g->counted;
+		s->truncated |=
+			s->bad_lines == 0; /* nothing is unreadable, so the end is missing */
+	}
+	if (s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0)
+		s->truncated = true;
+	return 0;
+}

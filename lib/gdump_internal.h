@@ -1,0 +1,106 @@
+/*
+ * gdump_internal: what the files of the goroutine dump parser share.  Layer 1, private to gdump*.c.
+ *
+ * The work is cut in two.  gdump.c finds where a record begins and ends, a line at a time, without
+ * understanding it, and hands its text out as one contiguous slice: of the fed piece when the
+ * record lies in it whole, of `carry` when it was cut.  gdump_debug1.c and gdump_debug2.c take such
+ * a slice apart.  So nothing but framing has to survive from one piece to the next.
+ */
+#ifndef LEAKWATCH_GDUMP_INTERNAL_H
+#define LEAKWATCH_GDUMP_INTERNAL_H
+
+#include "buf.h"
+#include "gdump.h"
+#include "received.h"
+
+/* Digits of a record's count that are believed; the sum of a body's counts cannot overflow. */
+#define GDUMP_COUNT_DIGITS 12
+
+enum record_kind {
+	RECORD_NONE,
+	RECORD_COUNT, /* debug=1: "4 @ 0x43be36 …" and its '#' lines */
+	RECORD_GOROUTINE /* debug=2: a goroutine's header and its stack */
+};
+
+struct gdump {
+	struct gdump_sink sink;
+	struct gdump_stats stats;
+
+	/* Framing.  carry holds the record under way (when `carried`), then a line without its end.
+	 */
+	struct buf carry;
+	enum record_kind kind; /* of the record under way */
+	const char *record; /* its text, when not carried */
+	size_t record_len;
+	uint32_t record_line;
+	bool carried;
+	bool overflow; /* the record is longer than GDUMP_RECORD_MAX */
+	bool dropping; /* inside a line longer than GDUMP_LINE_MAX */
+	bool at_end; /* the body ended inside the record that is being parsed … */
+	bool unterminated; /* … and its last line has no newline */
+
+	/* Recognition. */
+	char head[RECEIVED_HEAD]; /* the body's first bytes, for the message when it is no dump */
+	size_t head_len;
+	bool refused; /* by its first two bytes: not text, the rest is only counted */
+	bool profile_seen; /* "goroutine profile: total N" */
+	bool crash; /* something that only SIGQUIT and panics print */
+	bool runtime_stack; /* inside "runtime stack:", frames without a goroutine */
+	bool header_inside; /* "goroutine N [" was seen, but not where a line begins */
+	uint64_t counted; /* debug=1 part of stats.parsed */
+
+	/* The group that is being built; kept from record to record. */
+	struct frame *frames;
+	size_t nframes, frames_cap;
+	struct label labels[GDUMP_LABELS_MAX];
+	size_t nlabels;
+	uint64_t *pcs;
+	size_t npcs, pcs_cap; /* npcs counts also those past GDUMP_FRAMES_MAX, which are not kept */
+	struct buf unquoted; /* label text whose escapes were taken out */
+
+	/* The ids seen: open addressing, 0 is an empty slot. */
+	uint64_t *ids;
+	size_t nids, ids_cap;
+	bool id_zero;
+};
+
+/* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
+void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);
+
+/* What SIGQUIT, panics, `go run` and `go test` print around and between goroutines. */
+bool gdump_is_crash_line(struct str line);
+
+/* gdump_text.c: pieces of the grammar that both formats use. */
+struct frame *gdump_add_frame(struct gdump *g, unsigned *flags);
+/* "FILE:LINE", line 0 when there is none.  False when s is neither. */
+bool gdump_file_line(struct str s, struct frame *f);
+/*
+ * The pairs between the braces, appended to g->labels; `sep` stands between key and value (":" in
+ * debug=1, ": " in debug=2).  Quoted by strconv.Quote or by the runtime's printer, or bare.  False
+ * when it stopped before the end; what was read until then stays.
+ */
+bool gdump_labels(struct gdump *g, struct str pairs, struct str sep);
+/* Index after the closing quote of the string that begins at s.p[at], or s.len when it has none. */
+size_t gdump_skip_quoted(struct str s, size_t at);
+bool gdump_is_hex(struct str s); /* "0x" and lower-case hex digits, nothing else */
+struct str gdump_no_cr(struct str line); /* without one CR at its end */
+
+/* gdump_debug1.c */
+bool gdump_profile_header(struct str line, struct str *name, uint64_t *total);
+/* Begins like "4 @ 0x43be36"; whole: every word of it is looked at. */
+bool gdump_is_count_head(struct str line, bool whole);
+void gdump_count_record(struct gdump *g, struct str text);
+
+/* gdump_debug2.c */
+struct goroutine_header {
+	uint64_t id;
+	struct str state; /* without (leaked), (scan), (durable), (synctest) */
+	uint32_t minutes;
+	unsigned flags; /* enum group_flags */
+	struct str labels; /* between the braces */
+	bool gp; /* "gp=0x…": only crashes print it */
+};
+bool gdump_parse_header(struct str line, struct goroutine_header *h);
+void gdump_goroutine_record(struct gdump *g, struct str text);
+
+#endif

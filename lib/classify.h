@@ -2,9 +2,13 @@
  * classify: ordered rules that name a stack's class.  Layer 1.
  *
  * The first rule whose match holds takes the stack; what no rule takes is named by
- * stack_class_name. Function keys are byte prefixes of names in normal form, or regular expressions
- * (PCRE2, unanchored, without JIT, with a match limit).  A class is decidable from debug=1: no key
+ * stack_class_name. Function keys are byte prefixes of names in normal form (and are brought into
+ * it themselves: a name copied from a dump with "%2e" works), or regular expressions (PCRE2,
+ * unanchored, UTF-8 where the name is, without JIT).  A class is decidable from debug=1: no key
  * asks for a state, an age or a creator.
+ *
+ * A regular expression that runs into a limit does not match, and is counted.  The classifier may
+ * be used by one thread at a time.
  */
 #ifndef LEAKWATCH_CLASSIFY_H
 #define LEAKWATCH_CLASSIFY_H
@@ -12,9 +16,16 @@
 #include "err.h"
 #include "stack.h"
 
+#define CLASSIFY_REGEX_MAX    1000 /* bytes of a regular expression */
+#define CLASSIFY_MATCH_LIMIT  20000 /* steps of one match (PCRE2's match limit) */
+#define CLASSIFY_DEPTH_LIMIT  1000 /* nested backtracking points */
+#define CLASSIFY_HEAP_KIB     1024 /* memory of one match */
+#define CLASSIFY_LOCATION_MAX 4096 /* bytes of a "path:line"; regular expressions see no longer */
+
 struct pattern {
 	bool regex; /* {re: "…"}: text is a PCRE2 pattern */
-	struct str text; /* else a prefix (functions), a suffix (file) or the whole (labels) */
+	struct str text; /* else a prefix (functions), a suffix of "path" or "path:line" with the
+			  * whole line number (file), or the whole (labels) */
 	uint32_t line, column; /* of the configuration, for errors; 0 when unknown */
 };
 
@@ -69,5 +80,8 @@ const struct rule *classifier_match(const struct classifier *c, const struct sta
 /* The class: the rule's name or the automatic one; the name is the rule's or in a. */
 struct str classifier_name(const struct classifier *c, const struct stack *s, struct arena *a,
 	const struct rule **rule);
+
+/* Matches that ran into a limit since the classifier was made. */
+uint64_t classifier_gave_up(const struct classifier *c);
 
 #endif

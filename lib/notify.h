@@ -10,6 +10,8 @@
 
 #include "alert.h"
 
+#include <math.h>
+
 #define NOTIFY_ID_MAX	     40 /* with its NUL */
 #define NOTIFY_SIGNATURE_MAX 48 /* "v1," and base64 of 32 bytes, with its NUL */
 #define NOTIFY_SECRET_BYTES  4096 /* decoded length of a signing secret at most */
@@ -25,8 +27,8 @@ struct notify_member {
 };
 
 /*
- * What is known; "" , 0, NAN and NULL where it is not: then the sentence is left out.  Nothing is
- * copied.
+ * What is known; "", 0 (times, counts of members), NAN (numbers) and NULL where it is not: then the
+ * sentence is left out.  Begin with NOTIFY_FACTS_INIT.  Nothing is copied.
  */
 struct notify_facts {
 	enum alert_kind kind;
@@ -48,6 +50,11 @@ struct notify_facts {
 	size_t nmembers;
 	struct str runbook_url;
 };
+
+#define NOTIFY_FACTS_INIT                                                                          \
+	{                                                                                          \
+		.count = NAN, .rate_per_hour = NAN, .low = NAN, .high = NAN, .limit = NAN          \
+	}
 
 /*
  * Fills annotations (which are emptied first): summary and description always; rate, since, also,
@@ -75,8 +82,9 @@ struct notify_group {
 
 /*
  * Appends the JSON body, one line.  status is "firing" while one of the alerts is; endsAt of one
- * that is firing is 0001-01-01T00:00:00Z.  groupKey is "{}:" and the group's labels.  fingerprint
- * is the hash of an alert's labels, the same in each of its lives.  Format: Prometheus
+ * that is firing is 0001-01-01T00:00:00Z.  groupKey is "{}:" and the group's labels.
+ * generatorURL is external_url; the annotation look_further is the command that shows the alert.
+ * fingerprint is the hash of an alert's labels, the same in each of its lives.  Format: Prometheus
  * Alertmanager, "webhook_config", version 4.
  */
 void notify_webhook(const struct notify_group *g, struct buf *out);

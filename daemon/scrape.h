@@ -76,7 +76,7 @@ struct scrape_endpoint {
 struct scrape_cycle {
 	int64_t at_ms; /* wall clock, when the goroutine request was sent */
 	uint64_t mono_ms;
-	struct scrape_endpoint goroutines, metrics;
+	struct scrape_endpoint goroutines, symbols, metrics;
 	uint64_t skipped; /* cycles left out just before this one because the last was running */
 	double late_ms; /* begun this much after it was due */
 };

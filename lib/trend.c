@@ -137,15 +137,19 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-double trend_median(double *v, size_t n)
+size_t trend_sort(double *v, size_t n)
 {
 	size_t k = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (!isnan(v[i]))
 			v[k++] = v[i];
-	if (k == 0)
-		return NAN;
 	qsort(v, k, sizeof(*v), by_value);
-	return (v[(k - 1) / 2] + v[k / 2]) / 2;
+	return k;
+}
+
+double trend_median(double *v, size_t n)
+{
+	n = trend_sort(v, n);
+	return n ? (v[(n - 1) / 2] + v[n / 2]) / 2 : NAN;
 }

@@ -42,6 +42,8 @@ bool trend_shape(
  * (variance 1/12).
  */
 void trend_slope(const double *x, size_t n, double *slope, double *error);
+/* Sorts v and drops what is NAN from it; returns how many are left. */
+size_t trend_sort(double *v, size_t n);
 /* The median of the numbers in v, NAN ones left out; NAN when there is none.  Sorts v. */
 double trend_median(double *v, size_t n);
 

@@ -73,8 +73,8 @@ size_t detect_memory(const struct detect *d)
 
 	if (d->m) {
 		n += sizeof(*d->m);
-		n += d->m->day ? 2 * 60 * sizeof(float) : 0;
-		n += d->m->loads ? (36 + 168 + 60) * sizeof(float) : 0;
+		n += d->m->day ? 2 * DAY_CAP * sizeof(float) : 0;
+		n += d->m->loads ? (TEN_CAP + HOUR_CAP + DAY_CAP) * sizeof(float) : 0;
 		n += d->m->trace ? sizeof(*d->m->trace) : 0;
 	}
 	n += d->alarm ? sizeof(*d->alarm) : 0;
@@ -166,6 +166,7 @@ static void raise_alarm(struct detect *d, double end, const struct rise *r)
 	a->how = r->how;
 	a->ring = r->ring;
 	rate_interval(d, a, r->rate, r->error, r->shape.growth, r->look);
+	a->opened_rate = a->rate;
 	a->was_leaking = leaking;
 	words_rise(d, r, why, sizeof(why));
 	set_state(d, end, leaking ? VERDICT_LEAKING : VERDICT_SUSPECT, a, why);
@@ -234,6 +235,7 @@ static void carry_on(struct detect *d, double end)
 			"grows again after the restart at %s/h (before: %s/h): same leak",
 			words_value(d, a->rate * d->scale, now, sizeof(now)),
 			words_value(d, before * d->scale, then, sizeof(then)));
+		a->opened_rate = a->rate;
 		set_state(d, end, VERDICT_LEAKING, a, why);
 		break;
 	case CARRY_GONE:
@@ -319,11 +321,11 @@ static void restart_alarm(struct detect *d, double t)
 	} else if (d->state == VERDICT_LEAKING || (d->state == VERDICT_HELD && a->was_leaking)) {
 		a->carrying = true;
 		a->carry_from = a->carry_first = t;
-		a->carry_rate = a->rate;
+		a->carry_rate = a->opened_rate;
 		snprintf(why, sizeof(why),
 			"was leaking at %s/h before the restart; watching whether the new run "
 			"does it again",
-			words_value(d, a->rate * d->scale, rate, sizeof(rate)));
+			words_value(d, a->carry_rate * d->scale, rate, sizeof(rate)));
 		set_state(d, t, VERDICT_SUSPECT, a, why);
 	} else if (a->how != RISE_RUNS) {
 		resolve(d, t, "the process was restarted");

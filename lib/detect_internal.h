@@ -17,40 +17,13 @@
 #define LEAKWATCH_DETECT_INTERNAL_H
 
 #include "detect.h"
+#include "detect_windows.h"
 #include "trend.h"
 
-#define MINUTE	  60.0
-#define TEN	  600.0
-#define HOUR	  3600.0
-#define SIX_HOURS 21600.0
-#define DAY	  86400.0
-
-#define WARM_UP	    TEN /* of a run, that no lookback may contain */
-#define HISTORY	    (96 * HOUR) /* "has a history" */
-#define FORGET	    (28 * DAY) /* a longer gap ends the series; a constant past is filled this far */
-#define INTERVAL    3.0 /* standard errors each side */
-#define RUNS_MAX    12
-#define TRACE_MAX   64
-#define FAST_WINDOW 120.0
-
-enum ring_id { RING_FAST, RING_TEN, RING_HOUR, RING_DAY, RINGS };
-
-/* One value per window; number i is at i % cap.  Missing windows are NAN. */
-struct ring {
-	int64_t closed; /* number of the window that is open, so of the next to be pushed */
-	int cap;
-	float *floor;
-	float *median; /* RING_DAY only */
-	float *load; /* NULL while the series has no load */
-};
-
-/* The present run, for RUNS: at most 64 floors, spacing doubled when they are full. */
-struct trace {
-	float v[TRACE_MAX];
-	int n;
-	int64_t step; /* 10-min windows an entry */
-	int64_t in_step; /* windows in the open entry */
-};
+#define HISTORY	 (96 * HOUR) /* "has a history" */
+#define FORGET	 (28 * DAY) /* a longer gap ends the series; a constant past is filled this far */
+#define INTERVAL 3.0 /* standard errors each side */
+#define RUNS_MAX 12
 
 /* A run that ended. */
 struct past_run {
@@ -61,27 +34,6 @@ struct past_run {
 struct ledger {
 	int n;
 	struct past_run run[RUNS_MAX]; /* oldest first */
-};
-
-/* What a series needs once it has moved. */
-struct moving {
-	struct ring ring[RINGS];
-	float fast[30], ten[36], hour[168];
-	float *day; /* 2 * 60, after the first whole day of a run */
-	float *loads; /* 36 + 168 + 60, when there is load */
-	struct trace *trace;
-
-	int64_t minute; /* number of the open one */
-	double sum, load_sum; /* of the open minute */
-	uint32_t n, load_n;
-	double fast_low; /* lowest minute of the open 2 minutes */
-	double ten_low, ten_load; /* lowest minute, sum of loads of the open 10 */
-	uint32_t ten_load_n;
-	double hour_low, hour_load;
-	uint32_t hour_load_n;
-
-	double run_first; /* first floor of this run; NAN before it */
-	double b, b_error; /* series units per load unit; 0 = not identified */
 };
 
 enum rise_how { RISE_STEADY, RISE_BOUTS, RISE_URGENT, RISE_ANCHOR, RISE_RUNS, RISE_CARRY };
@@ -114,6 +66,7 @@ struct alarm {
 	double look, since;
 	double b; /* the load's coefficient when it began */
 	double rate, low, high;
+	double opened_rate; /* when it last became leaking; what a new run is held against */
 	enum rise_how how;
 	enum ring_id ring;
 	bool was_leaking, since_at_least;
@@ -146,31 +99,6 @@ struct detect {
 	detect_change_cb *change;
 	void *arg;
 };
-
-extern const double ring_width[RINGS];
-
-/* ---- detect_windows.c ---- */
-struct moving *moving_new(double first);
-void moving_free(struct moving *m);
-/* The value of window i, NAN when it is missing or no longer kept; v is floor, median or load. */
-double ring_at(const struct ring *r, const float *v, int64_t i);
-/* Number of the first window of width w that begins at or after t. */
-int64_t window_from(double t, double w);
-/* Adds to the open minute. */
-void windows_add(struct moving *m, double value, double load);
-/* Closes the open minute; true when this also ends 10 minutes: their floor and load are in *x, *l.
- */
-bool windows_close_minute(struct moving *m, double *x, double *l);
-/* Skips the minutes of 10 minutes that were `value` throughout. */
-void windows_fill_ten(struct moving *m, double value);
-/* Pushes a 10-min floor; hour and day rings follow when theirs end.  run: start of this run. */
-void windows_push_ten(struct moving *m, double x, double l, double run);
-/* Highest hourly floor of the 7 days before t; -INFINITY when there is none. */
-double windows_peak(const struct moving *m, double t);
-/* Mean load of the hour before t; 0 when unknown. */
-double windows_load_before(const struct moving *m, double t);
-/* A floor with what the load explains taken out (not for RING_DAY: it holds such values). */
-double windows_less_load(const struct moving *m, const struct ring *r, int64_t i);
 
 /* ---- detect_tests.c ---- */
 /* Tests ring id, whose newest window has just closed; *best becomes the better one of it and what

@@ -1,6 +1,7 @@
 /* Samples become 1-min means, the lowest of these the floors of 2 and 10 minutes, those of hours,
  * and these the third lowest and the median of each day's 24. */
-#include "detect_internal.h"
+#include "detect_windows.h"
+#include "trend.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -13,7 +14,6 @@
 
 const double ring_width[RINGS] = {FAST_WINDOW, TEN, HOUR, SIX_HOURS};
 
-enum { FAST_CAP = 30, TEN_CAP = 36, HOUR_CAP = 168, DAY_CAP = 60 };
 static const int ring_cap[RINGS] = {FAST_CAP, TEN_CAP, HOUR_CAP, DAY_CAP};
 
 static void fill_nan(float *v, size_t n)
@@ -87,7 +87,7 @@ int64_t window_from(double t, double w)
 	return MAX((int64_t)0, (int64_t)ceil(t / w - 1e-9));
 }
 
-static void want_loads(struct moving *m)
+void moving_want_loads(struct moving *m)
 {
 	if (m->loads)
 		return;
@@ -98,7 +98,7 @@ static void want_loads(struct moving *m)
 	m->ring[RING_DAY].load = m->loads + TEN_CAP + HOUR_CAP;
 }
 
-static void want_day(struct moving *m)
+void moving_want_day(struct moving *m)
 {
 	if (m->day)
 		return;
@@ -126,7 +126,7 @@ void windows_add(struct moving *m, double value, double load)
 	m->sum += value;
 	m->n++;
 	if (isfinite(load)) {
-		want_loads(m);
+		moving_want_loads(m);
 		m->load_sum += load;
 		m->load_n++;
 	}
@@ -201,7 +201,7 @@ static void push_day(struct moving *m, double run)
 		push(&m->ring[RING_DAY], NAN, NAN, NAN);
 		return;
 	}
-	want_day(m);
+	moving_want_day(m);
 	trend_sort(v, n);
 	push(&m->ring[RING_DAY], v[2], v[n / 2], loads ? sum / (double)loads : NAN);
 }

@@ -95,7 +95,9 @@ def daemon(tmp_path, stops, receiver):
         }
         for key, value in more.items():
             config[key] = {**config[key], **value} if isinstance(value, dict) and key in config else value
-        d = harness.Daemon(tmp_path, config, env=env)
+        folder = tmp_path / f"daemon{len(stops)}"
+        folder.mkdir()
+        d = harness.Daemon(folder, config, env=env)
         stops.append(d)
         return d.start() if started else d
     return start

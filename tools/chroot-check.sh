@@ -1,0 +1,58 @@
+#!/bin/sh
+# Proves that a bare Debian 12 is enough: debootstrap with git, make and certificates only, a clean
+# clone of HEAD, then `make run` until it tells of the leak, and `make check`.  Run by hand, as
+# root; needs the network, about 2 GB, and some minutes.
+#
+#   chroot-check.sh DIR [MIRROR]      DIR is made, or gone on with when it is there
+set -eu
+
+dir=${1:?usage: chroot-check.sh DIR [MIRROR]}
+mirror=${2:-http://deb.debian.org/debian}
+source=$(cd "$(dirname "$0")/.." && pwd)
+
+[ "$(id -u)" = 0 ] || { echo "chroot-check: needs root" >&2; exit 1; }
+if [ ! -e "$dir/etc/debian_version" ]; then
+	debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$dir" "$mirror"
+fi
+# How this machine reaches the mirror (a proxy, a name server) holds inside too.
+for file in /etc/resolv.conf /etc/hosts; do
+	[ ! -e "$file" ] || cp -L "$file" "$dir$file"
+done
+apt-config dump Acquire::http::Proxy Acquire::https::Proxy >"$dir/etc/apt/apt.conf.d/99from-outside"
+
+unmount() {
+	umount "$dir/proc" "$dir/dev" 2>/dev/null || :
+}
+trap unmount EXIT
+trap 'exit 1' INT TERM
+mkdir -p "$dir/proc" "$dir/dev"
+mountpoint -q "$dir/proc" || mount -t proc proc "$dir/proc"
+mountpoint -q "$dir/dev" || mount --bind /dev "$dir/dev"
+
+rm -rf "$dir/src"
+git clone -q --no-hardlinks "$source" "$dir/src"
+inside() {
+	chroot "$dir" env -i HOME=/nonexistent LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		YES=1 sh -c "cd /src && $1"
+}
+
+echo "chroot-check: make run"
+# In a session of its own, so that SIGINT goes to all of it, as Ctrl-C does.  It then has to end by
+# itself and leave nothing behind.
+# shellcheck disable=SC2016 # expanded inside
+inside '
+	(
+		for _ in $(seq 900); do
+			! grep -q GoroutineLeak run.log 2>/dev/null || break
+			sleep 1
+		done
+		kill -INT -- "-$(cat run.pid)"
+	) &
+	setsid --wait sh -c "echo \$\$ >run.pid; exec make run >run.log 2>&1" || :
+	cat run.log
+	grep GoroutineLeak run.log >/dev/null
+	! pgrep leakwatch'
+echo "chroot-check: the alert came"
+echo "chroot-check: make check"
+inside 'make check'
+echo "chroot-check: all of it passed in $dir"

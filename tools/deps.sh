@@ -138,11 +138,15 @@ if [ -z "${CI:-}" ] && [ "${YES:-}" != 1 ]; then
 		;;
 	esac
 fi
+# shellcheck disable=SC2086 # $as and $line are words on purpose
+install() {
+	# Without debconf's questions; sudo would drop the variable, env does not.
+	$as env DEBIAN_FRONTEND=noninteractive "$@"
+}
 # The package lists of a fresh system are missing or old.
-${as}env DEBIAN_FRONTEND=noninteractive apt-get update -qq ||
-	echo "deps: apt-get update failed; going on with the lists there are" >&2
-# The printed line, without debconf's questions: sudo drops the variable unless env sets it.
-${as}env DEBIAN_FRONTEND=noninteractive ${line#sudo }
+install apt-get update -qq || echo "deps: apt-get update failed; going on with the lists there are" >&2
+# shellcheck disable=SC2086
+install ${line#sudo }
 rows=$(missing_rows)
 if [ -n "$rows" ]; then
 	echo "deps: installed, but still not found or too old:" >&2

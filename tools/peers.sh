@@ -37,7 +37,9 @@ get() {
 	: >"$peers/$1/.complete"
 }
 
-[ "${1:-}" = get ] && [ $# -gt 1 ] || usage
+if [ "${1:-}" != get ] || [ $# -lt 2 ]; then
+	usage
+fi
 shift
 peers=${PEERS:-$(dirname "$0")/../build/peers}
 mkdir -p "$peers"

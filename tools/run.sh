@@ -8,8 +8,8 @@
 # clock made faster to match, so that the alert comes within two minutes.  With one it watches that
 # service, in real time.  The store of an earlier demonstration is thrown away; the one of a real
 # service is kept and gone on with.
-set -eu
 # shellcheck disable=SC2317 # stop and interrupted are called by trap
+set -eu
 
 leakwatch=$1 build=$2 target=${3:-}
 recording=fixtures/recordings/registry

@@ -14,6 +14,7 @@
 #ifndef LEAKWATCH_CONFIG_H
 #define LEAKWATCH_CONFIG_H
 
+#include "alert.h"
 #include "arena.h"
 #include "buf.h"
 #include "config_alerting.h"
@@ -32,6 +33,7 @@
 struct config {
 	struct arena arena; /* owns everything below */
 	struct str path; /* the file's name as given; "" for config_default */
+	uint64_t scrape_interval_ms, scrape_timeout_ms; /* global's; the jobs have theirs */
 	struct config_labels external_labels;
 
 	struct config_job *jobs;
@@ -104,10 +106,16 @@ int config_parse_rules(struct str text, bool builtin, struct arena *a, struct ru
 
 /* The effective configuration as YAML that reads back as the same; no secret is in it. */
 void config_print(const struct config *c, struct buf *out);
+/* Every key with its type, default and help. */
+void config_print_keys(struct buf *out);
 
 /* The first receiver whose match fits all of the labels' values, or NULL. */
 const struct config_receiver *config_receiver_of(
 	const struct config *c, const struct label *labels, size_t n);
+
+/* How alerts of that kind behave: alert.h's defaults and what alerting.rules says. */
+void config_alert_rule(const struct config *c, enum alert_kind kind, struct alert_rule *out,
+	struct str *runbook_url);
 
 /* The secret that a *_file key names, without the newline at its end, into out (which the caller
  * wipes).  0, or -1 with err, which never holds a byte of it. */

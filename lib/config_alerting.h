@@ -28,8 +28,11 @@ struct config_webhook {
 	struct config_tls tls;
 };
 
+/* Names of syslog's facilities, NULL at the end. */
+extern const char *const config_facilities[];
+
 struct config_syslog {
-	struct str facility;
+	int facility; /* index in config_facilities, the default is "daemon" */
 	bool send_resolved;
 };
 

@@ -16,6 +16,7 @@ struct command {
 /* One row a line, sorted: this is also what --help shows. */
 /* clang-format off */
 static const struct command commands[] = {
+	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
 	{NULL, NULL, NULL}
 };
 /* clang-format on */

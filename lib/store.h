@@ -66,8 +66,18 @@ int store_apply(
 /* The newest failure was the disk's (full, I/O, read-only, busy): the same again may succeed. */
 bool store_should_retry(const struct store *s);
 
-/* Deletes at most max_rows scrapes older than before_ms, and what hangs on nothing any more:
- * how many rows, or -1 with err.  Call again while it returns max_rows. */
-int64_t store_prune(struct store *s, int64_t before_ms, int max_rows, struct err *err);
+/*
+ * Retention, in one transaction of about max_rows rows and STORE_PRUNE_TARGETS targets; the next
+ * call goes on with the next ones, at once when max_rows were deleted, else some seconds later.
+ * Deletes scrapes older than keep_ms (but of each target the newest full one before that, since
+ * later ones build on it), classes and targets that ended or left that long ago with all that
+ * belongs to them (their ids must not be used again), and what is older than the two limits below.
+ * How many rows, or -1 with err.
+ */
+#define STORE_PRUNE_TARGETS	 200
+#define STORE_KEEP_ALERTS_MS	 (400 * 86400000ll) /* resolved alerts */
+#define STORE_KEEP_DELIVERIES_MS (30 * 86400000ll) /* outbox rows that nobody is owed */
+int64_t store_prune(
+	struct store *s, int64_t now_ms, int64_t keep_ms, int max_rows, struct err *err);
 
 #endif

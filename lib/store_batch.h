@@ -27,6 +27,12 @@ bool store_batch_durable(const struct store_batch *b);
  * targets concerned must be full. */
 size_t store_batch_drop_samples(struct store_batch *b);
 
+/*
+ * Takes everything out but alerts, their events, the outbox and meta: rows that refer to no other
+ * row, so nothing else that may be wrong can keep them out.  How many operations went.
+ */
+size_t store_batch_keep_durable(struct store_batch *b);
+
 void store_put_target(struct store_batch *b, const struct store_target *r);
 void store_put_status(struct store_batch *b, const struct store_status *r);
 void store_put_run(struct store_batch *b, const struct store_run *r);

@@ -22,9 +22,13 @@ int store_load_targets(struct store *s, void (*cb)(void *, const struct store_ta
 /* The newest run of each target. */
 int store_load_runs(
 	struct store *s, void (*cb)(void *, const struct store_run *), void *arg, struct err *err);
+/* All runs of one target, oldest first. */
+int store_load_all_runs(struct store *s, int64_t target_id,
+	void (*cb)(void *, const struct store_run *), void *arg, struct err *err);
 /* Not those that ended. */
 int store_load_classes(struct store *s, void (*cb)(void *, const struct store_class *), void *arg,
 	struct err *err);
+/* Not those of classes that ended. */
 int store_load_series(struct store *s, void (*cb)(void *, const struct store_series *), void *arg,
 	struct err *err);
 int store_load_verdicts(struct store *s, void (*cb)(void *, const struct store_verdict *),

@@ -25,6 +25,7 @@ enum store_series_kind {
 	STORE_SERIES_KINDS
 };
 const char *store_series_kind_name(enum store_series_kind k); /* "class", "total", … */
+enum store_series_kind store_series_kind_of_name(struct str name); /* or STORE_SERIES_KINDS */
 
 struct store_target {
 	int64_t id;

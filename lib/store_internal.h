@@ -1,0 +1,97 @@
+/*
+ * store_internal: what the files of the store share.  Layer 2; for store*.c only.
+ *
+ * The batch as a list of operations, the connection with its prepared statements, and a few words
+ * over SQLite's interface: bind, step and read without repeating error handling.
+ */
+#ifndef LEAKWATCH_STORE_INTERNAL_H
+#define LEAKWATCH_STORE_INTERNAL_H
+
+#include "arena.h"
+#include "buf.h"
+#include "store.h"
+#include "store_load.h"
+
+#include <sqlite3.h>
+
+enum store_op_kind {
+	OP_TARGET,
+	OP_STATUS,
+	OP_RUN,
+	OP_CLASS,
+	OP_STACK,
+	OP_CLASS_STACK,
+	OP_SERIES,
+	OP_VERDICT,
+	OP_DETECTOR,
+	OP_ALERT,
+	OP_ALERT_EVENT,
+	OP_DELIVERY,
+	OP_META,
+	OP_SCRAPE,
+	OP_KINDS
+};
+
+/* One row; row points at the struct of its kind, everything in the batch's arena. */
+struct store_op {
+	struct store_op *next;
+	enum store_op_kind kind;
+	void *row;
+};
+
+struct store_meta_row {
+	struct str key, value;
+};
+
+struct store_scrape_row {
+	struct store_scrape scrape;
+	struct buf changes; /* {"7":12,"9":null without the closing brace */
+	size_t values;
+};
+
+struct store_batch {
+	struct arena arena;
+	struct store_op *first, **tail;
+	struct store_scrape_row *scrape; /* the newest one; values go there */
+	size_t change_bytes;
+	bool durable;
+};
+
+struct store {
+	sqlite3 *db;
+	char *path;
+	int lock_fd; /* -1 for a reader */
+	bool full_sync; /* PRAGMA synchronous as it is set now */
+	bool unsynced; /* something was committed since the last sync */
+	int64_t synced_mono_ms;
+	bool retry;
+	int64_t prune_target; /* where store_prune goes on */
+	sqlite3_stmt *ops[OP_KINDS];
+	sqlite3_stmt *delivery_state;
+};
+
+/* Makes the tables and views of STORE_VERSION in an empty file. */
+int store_schema_create(sqlite3 *db, struct err *err);
+
+/* "text: what SQLite says"; returns -1. */
+int store_fail(struct store *s, struct err *err, const char *text);
+int store_exec(struct store *s, const char *sql, struct err *err);
+int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out, struct err *err);
+/* 1 a row, 0 done, -1 with err. */
+int store_step(struct store *s, sqlite3_stmt *st, struct err *err);
+/* The first column of the first row of a query without parameters; fallback when there is none. */
+int store_query_int(
+	struct store *s, const char *sql, int64_t fallback, int64_t *out, struct err *err);
+
+/* Binding by column number; times of 0 and NAN become NULL. */
+void store_bind_str(sqlite3_stmt *st, int i, struct str v);
+void store_bind_time(sqlite3_stmt *st, int i, int64_t ms);
+void store_bind_double(sqlite3_stmt *st, int i, double v);
+/* A row of "SELECT * FROM alert". */
+void store_read_alert_row(sqlite3_stmt *st, struct store_alert *r);
+/* A row of "SELECT * FROM outbox". */
+void store_read_delivery_row(sqlite3_stmt *st, struct store_delivery *r);
+struct str store_column_str(sqlite3_stmt *st, int i);
+double store_column_double(sqlite3_stmt *st, int i); /* NULL gives NAN */
+
+#endif

@@ -1,0 +1,136 @@
+#include "store_internal.h"
+
+/*
+ * The file's tables, described column by column in leakwatch-sql(7).
+ *
+ * scrape holds the samples: one row a scrape, with the values that changed as one JSON object of
+ * series id to value.  A row a sample would take about 15 bytes for each change, this takes about
+ * 9, costs one insertion a scrape, and json_each (view v_sample) makes rows of it again.  The
+ * rowid is in order of time for all targets together, so that new rows of all targets share pages.
+ *
+ * Keys that point from what is many to what is one are deferred: the order within a batch does not
+ * matter.  Alerts point at nothing, so that no other row's fate can refuse or delete one.
+ */
+static const char tables[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT "
+	"ROWID;"
+	"CREATE TABLE target(id INTEGER PRIMARY KEY, job TEXT NOT NULL, instance TEXT NOT NULL,"
+	" labels TEXT NOT NULL, first_seen_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL,"
+	" gone_ms INTEGER) STRICT;"
+	"CREATE TABLE target_status(target_id INTEGER PRIMARY KEY REFERENCES target ON DELETE "
+	"CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" at_ms INTEGER NOT NULL, up INTEGER NOT NULL, metrics_up INTEGER NOT NULL,"
+	" why TEXT NOT NULL, metrics_why TEXT NOT NULL, duration_ms REAL, bytes INTEGER NOT NULL,"
+	" parsed INTEGER NOT NULL, lost INTEGER NOT NULL, down_since_ms INTEGER) STRICT;"
+	"CREATE TABLE run(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target ON "
+	"DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" start_ms INTEGER, first_seen_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL,"
+	" info TEXT NOT NULL) STRICT;"
+	"CREATE INDEX run_target ON run(target_id);"
+	"CREATE TABLE class(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
+	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" name TEXT NOT NULL, rule TEXT NOT NULL, definition INTEGER NOT NULL,"
+	" first_seen_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL, ended_ms INTEGER,"
+	" ended_why TEXT NOT NULL, hint TEXT NOT NULL) STRICT;"
+	"CREATE INDEX class_target ON class(target_id, name);"
+	"CREATE INDEX class_ended ON class(ended_ms) WHERE ended_ms IS NOT NULL;"
+	"CREATE TABLE stack(fingerprint INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
+	"CREATE TABLE class_stack(class_id INTEGER NOT NULL REFERENCES class ON DELETE CASCADE "
+	"DEFERRABLE INITIALLY DEFERRED,"
+	" fingerprint INTEGER NOT NULL REFERENCES stack DEFERRABLE INITIALLY DEFERRED,"
+	" wait TEXT NOT NULL, created_by TEXT NOT NULL, count INTEGER NOT NULL,"
+	" last_seen_ms INTEGER NOT NULL, PRIMARY KEY(class_id, fingerprint)) STRICT, WITHOUT "
+	"ROWID;"
+	"CREATE INDEX class_stack_fingerprint ON class_stack(fingerprint);"
+	"CREATE TABLE series(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
+	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" kind TEXT NOT NULL, name TEXT NOT NULL,"
+	" class_id INTEGER REFERENCES class ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED) "
+	"STRICT;"
+	"CREATE INDEX series_target ON series(target_id);"
+	"CREATE INDEX series_class ON series(class_id);"
+	"CREATE TABLE scrape(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
+	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" at_ms INTEGER NOT NULL, got INTEGER NOT NULL, is_full INTEGER NOT NULL,"
+	" changes TEXT NOT NULL) STRICT;"
+	"CREATE INDEX scrape_target ON scrape(target_id, at_ms);"
+	"CREATE TABLE verdict(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
+	"DEFERRABLE INITIALLY DEFERRED,"
+	" state TEXT NOT NULL, at_ms INTEGER, since_ms INTEGER, since_at_least INTEGER NOT NULL,"
+	" rate_per_hour REAL, low REAL, high REAL, base REAL, top REAL, lookback_s REAL,"
+	" reason TEXT NOT NULL) STRICT;"
+	"CREATE TABLE detector(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
+	"DEFERRABLE INITIALLY DEFERRED,"
+	" at_ms INTEGER NOT NULL, record BLOB NOT NULL) STRICT;"
+	"CREATE TABLE alert(id TEXT PRIMARY KEY NOT NULL, key TEXT NOT NULL, target_id INTEGER,"
+	" name TEXT NOT NULL, state TEXT NOT NULL, holds INTEGER NOT NULL, end TEXT NOT NULL,"
+	" change INTEGER NOT NULL, raised_ms INTEGER, fired_ms INTEGER, cleared_ms INTEGER,"
+	" resolved_ms INTEGER, changed_ms INTEGER, reason TEXT NOT NULL, labels TEXT NOT NULL,"
+	" annotations TEXT NOT NULL) STRICT;"
+	"CREATE INDEX alert_state ON alert(state, changed_ms);"
+	"CREATE INDEX alert_target ON alert(target_id);"
+	"CREATE TABLE alert_event(id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL, change INTEGER NOT NULL, from_state TEXT NOT NULL,"
+	" to_state TEXT NOT NULL, why TEXT NOT NULL) STRICT;"
+	"CREATE INDEX alert_event_alert ON alert_event(alert_id);"
+	"CREATE TABLE outbox(id INTEGER PRIMARY KEY, alert_id TEXT NOT NULL,"
+	" change INTEGER NOT NULL, resolved INTEGER NOT NULL, receiver TEXT NOT NULL,"
+	" webhook_id TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL, next_ms INTEGER, done_ms INTEGER,"
+	" attempts INTEGER NOT NULL, why TEXT NOT NULL) STRICT;"
+	"CREATE INDEX outbox_alert ON outbox(alert_id);"
+	"CREATE INDEX outbox_owed ON outbox(id) WHERE state = 'owed';";
+
+/*
+ * v_latest reads, for each target, the newest full scrape and those after it (32 or so rows), and
+ * takes for each series the value of the newest row that has one: with max(), SQLite takes the
+ * other columns from the row of the maximum.
+ */
+static const char views[] =
+	"CREATE VIEW v_sample AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
+	" s.at_ms, strftime('%Y-%m-%d %H:%M:%S', s.at_ms / 1000.0, 'unixepoch') AS at, j.value,"
+	" e.id AS series_id, t.id AS target_id, s.is_full"
+	" FROM target t JOIN scrape s ON s.target_id = t.id JOIN json_each(s.changes) j"
+	" JOIN series e ON e.id = CAST(j.key AS INTEGER);"
+	"CREATE VIEW v_latest AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
+	" l.value, strftime('%Y-%m-%d %H:%M:%S', l.at_ms / 1000.0, 'unixepoch') AS changed,"
+	" l.at_ms AS changed_ms, e.id AS series_id, t.id AS target_id FROM"
+	" (SELECT CAST(j.key AS INTEGER) AS series_id, j.value, max(s.at_ms) AS at_ms"
+	"  FROM target g JOIN scrape s ON s.target_id = g.id AND s.at_ms >="
+	"   (SELECT f.at_ms FROM scrape f WHERE f.target_id = g.id AND f.is_full"
+	"    ORDER BY f.at_ms DESC LIMIT 1)"
+	"  JOIN json_each(s.changes) j GROUP BY 1) l"
+	" JOIN series e ON e.id = l.series_id JOIN target t ON t.id = e.target_id;"
+	"CREATE VIEW v_growth AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
+	" v.state, round(v.rate_per_hour, 2) AS rate_per_hour, round(v.low, 2) AS low,"
+	" round(v.high, 2) AS high,"
+	" strftime('%Y-%m-%d %H:%M', v.since_ms / 1000.0, 'unixepoch') AS since,"
+	" v.base, v.top, v.reason, e.id AS series_id, t.id AS target_id"
+	" FROM verdict v JOIN series e ON e.id = v.series_id JOIN target t ON t.id = e.target_id"
+	" WHERE v.state <> 'ok' ORDER BY CASE v.state WHEN 'leaking' THEN 0 WHEN 'suspect' THEN 1"
+	" WHEN 'held' THEN 2 ELSE 3 END, v.rate_per_hour DESC;"
+	"CREATE VIEW v_alerts AS SELECT id, state, name,"
+	" json_extract(labels, '$.job') || '/' || json_extract(labels, '$.instance') AS target,"
+	" json_extract(labels, '$.class') AS class, json_extract(labels, '$.severity') AS severity,"
+	" strftime('%Y-%m-%d %H:%M:%S', coalesce(fired_ms, raised_ms) / 1000.0, 'unixepoch') AS"
+	" began, strftime('%Y-%m-%d %H:%M:%S', resolved_ms / 1000.0, 'unixepoch') AS resolved,"
+	" json_extract(annotations, '$.summary') AS summary, reason"
+	" FROM alert ORDER BY changed_ms DESC;";
+
+int store_schema_create(sqlite3 *db, struct err *err)
+{
+	char *sql, *why = NULL;
+	int rc;
+
+	sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s %s PRAGMA application_id = %d; "
+			      "PRAGMA user_version = %d; COMMIT",
+		tables, views, STORE_APPLICATION_ID, STORE_VERSION);
+	rc = sqlite3_exec(db, sql, NULL, NULL, &why);
+	if (rc != SQLITE_OK) {
+		err_set(err, "cannot make the tables: %s", why ? why : sqlite3_errstr(rc));
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	}
+	sqlite3_free(why);
+	sqlite3_free(sql);
+	return rc == SQLITE_OK ? 0 : -1;
+}

@@ -1,46 +1,50 @@
 /* Batches into tables: one transaction, statements prepared once. */
 #include "store_internal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 
 #define SYNC_EVERY_MS 5000 /* what a power cut may take of the samples */
 
-/* clang-format off */
 static const char *const op_sql[OP_KINDS] = {
-	[OP_TARGET] = "INSERT INTO target VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(id) DO UPDATE SET "
-		"job=?2, instance=?3, labels=?4, first_seen_ms=?5, last_seen_ms=?6, gone_ms=?7",
-	[OP_STATUS] = "INSERT INTO target_status VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "
-		"ON CONFLICT(target_id) DO UPDATE SET at_ms=?2, up=?3, metrics_up=?4, why=?5, "
-		"metrics_why=?6, duration_ms=?7, bytes=?8, parsed=?9, lost=?10, down_since_ms=?11",
+	[OP_TARGET] = "INSERT INTO target VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(id) DO UPDATE "
+		      "SET job=?2, instance=?3, labels=?4, first_seen_ms=?5, last_seen_ms=?6, "
+		      "gone_ms=?7",
+	[OP_STATUS] = "INSERT INTO target_status VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON "
+		      "CONFLICT(target_id) DO UPDATE SET at_ms=?2, up=?3, metrics_up=?4, why=?5, "
+		      "metrics_why=?6, duration_ms=?7, bytes=?8, parsed=?9, lost=?10, "
+		      "down_since_ms=?11",
 	[OP_RUN] = "INSERT INTO run VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO UPDATE SET "
-		"start_ms=?3, first_seen_ms=?4, last_seen_ms=?5, info=?6",
-	[OP_CLASS] = "INSERT INTO class VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT(id) DO UPDATE "
-		"SET name=?3, rule=?4, definition=?5, first_seen_ms=?6, last_seen_ms=?7, ended_ms=?8, "
-		"ended_why=?9, hint=?10",
+		   "start_ms=?3, first_seen_ms=?4, last_seen_ms=?5, info=?6",
+	[OP_CLASS] = "INSERT INTO class VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT(id) DO "
+		     "UPDATE SET name=?3, rule=?4, definition=?5, first_seen_ms=?6, "
+		     "last_seen_ms=?7, ended_ms=?8, ended_why=?9, hint=?10",
 	[OP_STACK] = "INSERT INTO stack VALUES(?1,?2) ON CONFLICT(fingerprint) DO NOTHING",
-	[OP_CLASS_STACK] = "INSERT INTO class_stack VALUES(?1,?2,?3,?4,?5,?6) "
-		"ON CONFLICT(class_id, fingerprint) DO UPDATE SET wait=?3, "
-		"created_by=CASE WHEN ?4 = '' THEN created_by ELSE ?4 END, count=?5, last_seen_ms=?6",
+	[OP_CLASS_STACK] =
+		"INSERT INTO class_stack VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(class_id, "
+		"fingerprint) DO UPDATE SET wait=?3, created_by=CASE WHEN ?4 = '' THEN "
+		"created_by ELSE ?4 END, count=?5, last_seen_ms=?6",
 	[OP_SERIES] = "INSERT INTO series VALUES(?1,?2,?3,?4,?5) ON CONFLICT(id) DO UPDATE SET "
-		"kind=?3, name=?4, class_id=?5",
-	[OP_VERDICT] = "INSERT INTO verdict VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12) "
-		"ON CONFLICT(series_id) DO UPDATE SET state=?2, at_ms=?3, since_ms=?4, since_at_least=?5, "
-		"rate_per_hour=?6, low=?7, high=?8, base=?9, top=?10, lookback_s=?11, reason=?12",
-	[OP_DETECTOR] = "INSERT INTO detector VALUES(?1,?2,?3) ON CONFLICT(series_id) DO UPDATE SET "
+		      "kind=?3, name=?4, class_id=?5",
+	[OP_VERDICT] = "INSERT INTO verdict VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12) ON "
+		       "CONFLICT(series_id) DO UPDATE SET state=?2, at_ms=?3, since_ms=?4, "
+		       "since_at_least=?5, rate_per_hour=?6, low=?7, high=?8, base=?9, top=?10, "
+		       "lookback_s=?11, reason=?12",
+	[OP_DETECTOR] =
+		"INSERT INTO detector VALUES(?1,?2,?3) ON CONFLICT(series_id) DO UPDATE SET "
 		"at_ms=?2, record=?3",
-	[OP_ALERT] = "INSERT INTO alert VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) "
-		"ON CONFLICT(id) DO UPDATE SET key=?2, target_id=?3, name=?4, state=?5, holds=?6, end=?7, "
-		"change=?8, raised_ms=?9, fired_ms=?10, cleared_ms=?11, resolved_ms=?12, changed_ms=?13, "
-		"reason=?14, labels=?15, annotations=?16",
-	[OP_ALERT_EVENT] = "INSERT INTO alert_event VALUES(?1,?2,?3,?4,?5,?6,?7) "
-		"ON CONFLICT(id) DO UPDATE SET alert_id=?2, at_ms=?3, change=?4, from_state=?5, "
-		"to_state=?6, why=?7",
+	[OP_ALERT] = "INSERT INTO alert "
+		     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) ON "
+		     "CONFLICT(id) DO UPDATE SET key=?2, target_id=?3, name=?4, state=?5, "
+		     "holds=?6, end=?7, change=?8, raised_ms=?9, fired_ms=?10, cleared_ms=?11, "
+		     "resolved_ms=?12, changed_ms=?13, reason=?14, labels=?15, annotations=?16",
+	[OP_ALERT_EVENT] =
+		"INSERT INTO alert_event VALUES(?1,?2,?3,?4,?5,?6,?7) ON CONFLICT(id) DO "
+		"UPDATE SET alert_id=?2, at_ms=?3, change=?4, from_state=?5, to_state=?6, "
+		"why=?7",
 	[OP_DELIVERY] = "INSERT INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
 	[OP_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
-	[OP_SCRAPE] = "INSERT INTO scrape(target_id, at_ms, got, is_full, changes) VALUES(?1,?2,?3,?4,?5)",
+	[OP_SCRAPE] = "INSERT INTO scrape(target_id, at_ms, got, is_full, changes) "
+		      "VALUES(?1,?2,?3,?4,?5)",
 };
-/* clang-format on */
 
 /* The body is of no use once nothing is owed. */
 static const char delivery_state_sql[] =

@@ -1,7 +1,6 @@
 #include "store_internal.h"
 #include "xalloc.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

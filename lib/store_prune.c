@@ -1,8 +1,6 @@
 /* Retention: what is old goes, a few rows at a time. */
 #include "store_internal.h"
 
-#include <inttypes.h>
-
 static int run_with(struct store *s, const char *sql, int64_t a, int64_t b, int64_t c,
 	int64_t *changed, struct err *err)
 {

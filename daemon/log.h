@@ -61,7 +61,7 @@ void log_limited(enum log_level l, const char *key, const char *fmt, ...) PRINTF
 #define LOG_LIMIT_SLOTS 1024
 struct log_limit {
 	struct log_slot {
-		uint64_t since_ms; /* when its allowance began; 0 = never used */
+		uint64_t since_ms; /* when its allowance began */
 		uint32_t written, left_out;
 	} slots[LOG_LIMIT_SLOTS];
 };

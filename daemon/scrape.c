@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "map.h"
 #include "scrape.h"
+#include "str.h"
 #include "xalloc.h"
 
 #include <event2/event.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PATH_SHOWN_MAX 200 /* bytes of a path in a sentence */
 
 enum step { STEP_IDLE, STEP_GOROUTINES, STEP_SYMBOLS, STEP_METRICS, STEP_TELL };
 
@@ -94,41 +97,55 @@ static void heap_take(struct scrape *s, struct scrape_target *t)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-static void word_status(
-	const struct scrape_target *t, int status, bool metrics, struct scrape_endpoint *e)
+/* "/debug/pprof/goroutine" of a URL: without origin and query. */
+static struct str path_of(const char *url)
 {
-	const char *what = metrics ? "the metrics path" : "/debug/pprof/goroutine";
-	bool credentials = t->username || t->authorization;
+	struct str s = str_of(url);
+	ptrdiff_t at = str_find(s, STR("://"));
 
+	s = str_from(s, at < 0 ? 0 : (size_t)at + 3);
+	at = str_chr(s, '/');
+	s = str_from(s, at < 0 ? s.len : (size_t)at);
+	at = str_chr(s, '?');
+	return at < 0 ? s : str_sub(s, 0, (size_t)at);
+}
+
+static const char *advice(const struct scrape_target *t, int status, bool metrics)
+{
 	switch (status) {
 	case 400:
-		snprintf(e->why, sizeof(e->why),
-			"%s answers 400: if the port speaks TLS, set scheme: https", what);
-		break;
+		return "answers 400: if the port speaks TLS, set scheme: https";
 	case 401:
-		snprintf(e->why, sizeof(e->why), "%s wants %scredentials (401): set %s", what,
-			credentials ? "other " : "",
-			credentials ? "the ones it knows in authorization or basic_auth"
-				    : "authorization or basic_auth");
-		break;
+		return t->username || t->authorization
+			       ? "does not take our credentials (401): see authorization or "
+				 "basic_auth"
+			       : "wants credentials (401): set authorization or basic_auth";
 	case 403:
-		snprintf(e->why, sizeof(e->why),
-			"%s is forbidden to us (403): let this host in, or set authorization or "
-			"basic_auth",
-			what);
-		break;
+		return "is forbidden to us (403): let this host in, or set authorization or "
+		       "basic_auth";
 	case 404:
-		snprintf(e->why, sizeof(e->why), "%s is not there (404): %s", what,
-			metrics ? "set metrics_path, or metrics_path: \"\" where there are none"
-				: "import net/http/pprof, or set pprof_path");
-		break;
+		return metrics ? "is not there (404): set metrics_path, or metrics_path: \"\" "
+				 "where there are none"
+			       : "is not there (404): import net/http/pprof, or set pprof_path";
 	default:
-		snprintf(e->why, sizeof(e->why), "%s answers %d", what, status);
+		return NULL;
 	}
 }
 
+static void word_status(
+	const struct scrape_target *t, int status, const char *url, struct scrape_endpoint *e)
+{
+	const char *text = advice(t, status, url == t->urls.metrics);
+	struct str path = str_sub(path_of(url), 0, PATH_SHOWN_MAX);
+
+	if (text)
+		snprintf(e->why, sizeof(e->why), "%.*s %s", STR_ARG(path), text);
+	else
+		snprintf(e->why, sizeof(e->why), "%.*s answers %d", STR_ARG(path), status);
+}
+
 static void note(const struct scrape_target *t, struct scrape_endpoint *e,
-	const struct fetch_result *r, bool metrics)
+	const struct fetch_result *r, const char *url)
 {
 	e->status = r->status;
 	e->end = r->end;
@@ -138,7 +155,7 @@ static void note(const struct scrape_target *t, struct scrape_endpoint *e,
 	if (e->up)
 		e->why[0] = '\0';
 	else if (r->end == FETCH_OK)
-		word_status(t, r->status, metrics, e);
+		word_status(t, r->status, url, e);
 	else
 		snprintf(e->why, sizeof(e->why), "%s", r->why);
 }
@@ -244,7 +261,7 @@ static void metrics_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape_target *t = arg;
 
 	t->request = NULL;
-	note(t, &t->cycle.metrics, r, true);
+	note(t, &t->cycle.metrics, r, t->urls.metrics);
 	enter(t);
 	t->scrape->events->metrics_end(t->scrape->arg, t, r);
 	if (leave(t))
@@ -278,7 +295,7 @@ static void symbols_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape *s = t->scrape;
 
 	t->request = NULL;
-	note(t, &t->cycle.symbols, r, false);
+	note(t, &t->cycle.symbols, r, t->urls.symbol);
 	enter(t);
 	if (t->cycle.symbols.up)
 		s->events->symbols(s->arg, t, buf_str(&t->symbols));
@@ -317,7 +334,7 @@ static void goroutines_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape *s = t->scrape;
 
 	t->request = NULL;
-	note(t, &t->cycle.goroutines, r, false);
+	note(t, &t->cycle.goroutines, r, t->urls.goroutine);
 	enter(t);
 	t->npcs = s->events->goroutines_end(s->arg, t, r, t->pcs, SCRAPE_PCS_MAX);
 	if (!leave(t))
@@ -349,6 +366,11 @@ static void begin_cycle(struct scrape_target *t, uint64_t due_mono_ms, uint64_t 
 }
 
 /* ---- when ------------------------------------------------------------------------------------ */
+
+uint64_t scrape_target_hash(const char *job, const char *instance)
+{
+	return hash64(instance, strlen(instance), hash64(job, strlen(job), 0));
+}
 
 uint64_t scrape_next_due(uint64_t hash, uint64_t interval_ms, uint64_t now_mono_ms)
 {
@@ -417,7 +439,7 @@ struct scrape_target *scrape_add(
 	t->user = user;
 	t->job = xstrdup(config->job ? config->job : "");
 	t->instance = xstrdup(config->instance ? config->instance : "");
-	t->hash = hash64(t->instance, strlen(t->instance), hash64(t->job, strlen(t->job), 0));
+	t->hash = scrape_target_hash(t->job, t->instance);
 	t->interval_ms = MAX(config->interval_ms, (uint64_t)SCRAPE_INTERVAL_MIN_MS);
 	t->timeout_ms = config->timeout_ms;
 	t->body_limit_bytes = config->body_limit_bytes;

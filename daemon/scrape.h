@@ -115,6 +115,8 @@ const char *scrape_target_job(const struct scrape_target *t);
 const char *scrape_target_instance(const struct scrape_target *t);
 const struct scrape_urls *scrape_target_urls(const struct scrape_target *t);
 
+/* The stable hash that spreads targets. */
+uint64_t scrape_target_hash(const char *job, const char *instance);
 /*
  * When a target is next due, pure: the first instant after now on the grid that the hash of job and
  * instance gives within interval.

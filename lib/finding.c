@@ -1,0 +1,433 @@
+#include "finding.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RATIO_SPREAD 0.10 /* two rates over two growths differ less than that: one ratio */
+
+struct finding_set {
+	struct detect_params params;
+	struct finding_events events;
+	struct finding **v;
+	size_t n;
+};
+
+static const char *const alert_names[FINDING_KINDS] = {
+	[FINDING_GOROUTINES] = "GoroutineLeak",
+	[FINDING_FDS] = "FileDescriptorLeak",
+	[FINDING_MEMORY] = "MemoryLeak",
+	[FINDING_LIMIT] = "GoroutineLimit",
+};
+
+const char *finding_alert_name(enum finding_kind k)
+{
+	return alert_names[k];
+}
+
+enum finding_kind finding_kind_of(struct str alert_name)
+{
+	for (int k = 0; k < FINDING_KINDS; k++) {
+		if (str_is(alert_name, alert_names[k]))
+			return (enum finding_kind)k;
+	}
+	return FINDING_KINDS;
+}
+
+struct finding_set *finding_set_new(
+	const struct detect_params *params, const struct finding_events *events)
+{
+	struct finding_set *set = xcalloc(1, sizeof(*set));
+
+	set->params = *params;
+	set->events = *events;
+	return set;
+}
+
+static void free_finding(struct finding *f)
+{
+	free(f->class);
+	free(f);
+}
+
+void finding_set_free(struct finding_set *set)
+{
+	if (!set)
+		return;
+	for (size_t i = 0; i < set->n; i++)
+		free_finding(set->v[i]);
+	free(set->v);
+	free(set);
+}
+
+size_t finding_count(const struct finding_set *set)
+{
+	return set->n;
+}
+
+const struct finding *finding_at(const struct finding_set *set, size_t i)
+{
+	return i < set->n ? set->v[i] : NULL;
+}
+
+static struct finding *add_finding(
+	struct finding_set *set, enum finding_kind kind, struct str class, double now)
+{
+	struct finding *f = xcalloc(1, sizeof(*f));
+
+	f->kind = kind;
+	f->class = str_dup(class);
+	f->opened_at = now;
+	f->since = NAN;
+	set->v = xrealloc(set->v, set->n + 1, sizeof(*set->v));
+	set->v[set->n++] = f;
+	return f;
+}
+
+struct finding *finding_restore(
+	struct finding_set *set, enum finding_kind kind, struct str class, double opened_at)
+{
+	return add_finding(set, kind, class, opened_at);
+}
+
+/* ---- members ---- */
+
+static bool alarmed(const struct series *s)
+{
+	return s->verdict.state == VERDICT_LEAKING;
+}
+
+/* Still what was alarmed: held stays, and so does a suspect that was leaking before a restart. */
+static bool still_alarmed(const struct series *s)
+{
+	return s->verdict.state >= VERDICT_SUSPECT;
+}
+
+static bool is_member(const struct finding *f, const struct series *s)
+{
+	for (size_t i = 0; i < f->nmembers; i++) {
+		if (f->members[i] == s)
+			return true;
+	}
+	return false;
+}
+
+static void add_member(struct finding *f, struct series *s)
+{
+	if (is_member(f, s) || f->nmembers == FINDING_MEMBERS_MAX)
+		return;
+	f->members[f->nmembers++] = s;
+	if (isnan(f->since) || s->verdict.since < f->since)
+		f->since = s->verdict.since;
+}
+
+static void drop_member(struct finding *f, const struct series *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->nmembers; i++) {
+		if (f->members[i] != s)
+			f->members[kept++] = f->members[i];
+	}
+	f->nmembers = kept;
+	if (f->primary == s)
+		f->primary = NULL;
+}
+
+void finding_drop(struct finding_set *set, const struct series *s)
+{
+	for (size_t i = 0; i < set->n; i++)
+		drop_member(set->v[i], s);
+}
+
+static struct finding *finding_of(const struct finding_set *set, const struct series *s)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i]->kind != FINDING_LIMIT && is_member(set->v[i], s))
+			return set->v[i];
+	}
+	return NULL;
+}
+
+/* Began within one lookback of each other. */
+static bool began_together(const struct verdict *a, const struct verdict *b)
+{
+	return fabs(a->since - b->since) <= MAX(a->lookback_s, b->lookback_s);
+}
+
+/* Rates stand in the ratio of what each has grown: one rises as a multiple of the other. */
+static bool one_ratio(const struct verdict *a, const struct verdict *b)
+{
+	double ga = a->top - a->base, gb = b->top - b->base, r;
+
+	if (!(ga > 0 && gb > 0 && a->rate_per_hour > 0 && b->rate_per_hour > 0))
+		return false;
+	r = (a->rate_per_hour / b->rate_per_hour) / (ga / gb);
+	return fabs(r - 1) <= RATIO_SPREAD;
+}
+
+static double rate_of(const struct series *s)
+{
+	return s->verdict.rate_per_hour > 0 ? s->verdict.rate_per_hour : 0;
+}
+
+/* ---- classes ---- */
+
+static struct series *fastest_free(
+	const struct finding_set *set, struct series *const *series, size_t n)
+{
+	struct series *best = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (series[i]->kind != SERIES_CLASS || !alarmed(series[i]) ||
+			finding_of(set, series[i]))
+			continue;
+		if (!best || rate_of(series[i]) > rate_of(best))
+			best = series[i];
+	}
+	return best;
+}
+
+static struct finding *find_partner(const struct finding_set *set, const struct series *s)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct finding *f = set->v[i];
+
+		if (f->kind != FINDING_GOROUTINES || !f->primary ||
+			f->primary->kind != SERIES_CLASS)
+			continue;
+		if (began_together(&f->primary->verdict, &s->verdict) ||
+			one_ratio(&f->primary->verdict, &s->verdict))
+			return f;
+	}
+	return NULL;
+}
+
+static struct finding *named(
+	const struct finding_set *set, enum finding_kind kind, const char *class)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i]->kind == kind && strcmp(set->v[i]->class, class) == 0)
+			return set->v[i];
+	}
+	return NULL;
+}
+
+/* Puts s at the head of a finding of its own: one of that name, or a new one. */
+static void lead(struct finding_set *set, enum finding_kind kind, struct series *s, double now)
+{
+	struct finding *f = named(set, kind, s->name);
+	bool fresh = !f;
+
+	if (fresh)
+		f = add_finding(set, kind, str_of(s->name), now);
+	f->primary = s;
+	if (!is_member(f, s) && f->nmembers == FINDING_MEMBERS_MAX)
+		f->nmembers--;
+	add_member(f, s);
+	if (fresh)
+		set->events.opened(set->events.arg, f);
+}
+
+static void place_classes(
+	struct finding_set *set, struct series *const *series, size_t n, double now)
+{
+	struct series *s;
+
+	while ((s = fastest_free(set, series, n))) {
+		struct finding *f =
+			named(set, FINDING_GOROUTINES, s->name) ? NULL : find_partner(set, s);
+
+		if (f && f->nmembers < FINDING_MEMBERS_MAX)
+			add_member(f, s);
+		else
+			lead(set, FINDING_GOROUTINES, s, now);
+	}
+}
+
+/* ---- total, descriptors, memory ---- */
+
+static bool could_explain(const struct series *c, const struct series *s)
+{
+	return c->kind == SERIES_CLASS && c->verdict.state >= VERDICT_SUSPECT && rate_of(c) > 0 &&
+	       (series_kind_unit(s->kind) == DETECT_COUNT ||
+		       began_together(&c->verdict, &s->verdict) ||
+		       one_ratio(&c->verdict, &s->verdict));
+}
+
+static bool explained(const struct series *s, struct series *const *series, size_t n)
+{
+	double goroutines = 0,
+	       each = series_kind_unit(s->kind) == DETECT_BYTES ? FINDING_BYTES_EACH : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		if (could_explain(series[i], s))
+			goroutines += rate_of(series[i]);
+	}
+	return goroutines * each >= FINDING_EXPLAINS * rate_of(s) && goroutines > 0;
+}
+
+static struct finding *any_goroutine_finding(const struct finding_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i]->kind == FINDING_GOROUTINES && set->v[i]->primary &&
+			set->v[i]->primary->kind == SERIES_CLASS)
+			return set->v[i];
+	}
+	return NULL;
+}
+
+static enum finding_kind kind_of_series(const struct series *s)
+{
+	switch (s->kind) {
+	case SERIES_FDS:
+		return FINDING_FDS;
+	case SERIES_MEMORY:
+	case SERIES_HEAP:
+		return FINDING_MEMORY;
+	default:
+		return FINDING_GOROUTINES;
+	}
+}
+
+static bool has_kind(struct series *const *series, size_t n, enum series_kind kind)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (series[i]->kind == kind && !isnan(series[i]->value))
+			return true;
+	}
+	return false;
+}
+
+static void place_process(struct finding_set *set, struct series *s, struct series *const *series,
+	size_t n, double now)
+{
+	double grace = FINDING_GRACE_S * set->params.window_s / 120;
+	struct finding *f;
+
+	if (s->kind == SERIES_THREADS)
+		return; /* judged and shown; goroutines blocked in system calls speak for it */
+	if (explained(s, series, n)) {
+		f = any_goroutine_finding(set);
+		if (f)
+			add_member(f, s);
+		return;
+	}
+	/* A class may be some windows behind: it has the better name. */
+	if (now - s->changed_at < grace && !named(set, kind_of_series(s), s->name))
+		return;
+	/* Heap in use explains resident memory; alone it speaks only where that is not told. */
+	if (s->kind == SERIES_HEAP && has_kind(series, n, SERIES_MEMORY)) {
+		f = named(set, FINDING_MEMORY, series_kind_metric(SERIES_MEMORY));
+		if (f)
+			add_member(f, s);
+		return;
+	}
+	lead(set, kind_of_series(s), s, now);
+}
+
+/* ---- limits ---- */
+
+static void place_limits(
+	struct finding_set *set, struct series *const *series, size_t n, double now)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (series[i]->over)
+			lead(set, FINDING_LIMIT, series[i], now);
+	}
+}
+
+/* ---- closing ---- */
+
+static bool over(const struct finding *f, struct series *const *series, size_t n, const char **why)
+{
+	if (f->nmembers == 0) {
+		*why = "its class is gone";
+		return true;
+	}
+	if (f->primary && f->primary->kind != SERIES_CLASS && explained(f->primary, series, n)) {
+		*why = "explained by the goroutine class that grows with it";
+		return true;
+	}
+	if (f->kind == FINDING_LIMIT) {
+		*why = "back at or under its limit";
+		return !f->members[0]->over;
+	}
+	for (size_t i = 0; i < f->nmembers; i++) {
+		const struct series *s = f->members[i];
+
+		/* Members that are not the finding's own kind do not keep it open. */
+		if (kind_of_series(s) == f->kind && still_alarmed(s))
+			return false;
+	}
+	*why = f->members[0]->verdict.reason[0] ? f->members[0]->verdict.reason
+						: "it no longer grows";
+	return true;
+}
+
+static void drop_quiet_members(struct finding *f)
+{
+	size_t i = 1; /* the first stays, it names the reason */
+
+	while (i < f->nmembers) {
+		if (!still_alarmed(f->members[i]) && f->kind != FINDING_LIMIT)
+			drop_member(f, f->members[i]);
+		else
+			i++;
+	}
+}
+
+static void close_ended(
+	struct finding_set *set, struct series *const *series, size_t n, bool complete)
+{
+	for (size_t i = 0; i < set->n;) {
+		struct finding *f = set->v[i];
+		const char *why = NULL;
+
+		/* Restored ones wait for a whole body to tell whether their class is still there.
+		 */
+		if ((f->nmembers == 0 && !complete) || !over(f, series, n, &why)) {
+			drop_quiet_members(f);
+			i++;
+			continue;
+		}
+		memmove(&set->v[i], &set->v[i + 1], (set->n - i - 1) * sizeof(*set->v));
+		set->n--;
+		set->events.closed(set->events.arg, f, why);
+		free_finding(f);
+	}
+}
+
+/* A restored finding finds its series again by name. */
+static void reclaim(struct finding_set *set, struct series *const *series, size_t n)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct finding *f = set->v[i];
+
+		for (size_t j = 0; j < n && !f->primary; j++) {
+			if (strcmp(series[j]->name, f->class) == 0 &&
+				(f->kind == FINDING_LIMIT ||
+					kind_of_series(series[j]) == f->kind)) {
+				f->primary = series[j];
+				add_member(f, series[j]);
+			}
+		}
+	}
+}
+
+void finding_update(
+	struct finding_set *set, struct series *const *series, size_t n, double now, bool complete)
+{
+	reclaim(set, series, n);
+	place_classes(set, series, n, now);
+	for (size_t i = 0; i < n; i++) {
+		if (series[i]->kind != SERIES_CLASS && alarmed(series[i]) &&
+			!finding_of(set, series[i]))
+			place_process(set, series[i], series, n, now);
+	}
+	place_limits(set, series, n, now);
+	close_ended(set, series, n, complete);
+	for (size_t i = 0; i < set->n; i++)
+		set->events.current(set->events.arg, set->v[i]);
+}

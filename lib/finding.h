@@ -1,0 +1,74 @@
+/*
+ * finding: verdicts of one target with one cause.  Layer 1.
+ *
+ * One target, one cause, one alert.  Classes whose growth began within one lookback of each other,
+ * or that rise in one ratio, are members of one finding.  The total, descriptors and memory speak
+ * for themselves only when no goroutine finding of the target explains 70 % of their rate; else
+ * they are members too.  A finding's name (kind and class) is fixed when it opens and never
+ * changes.
+ *
+ * Pure: finding_update looks at the series of one target and tells what opened and what closed.
+ */
+#ifndef LEAKWATCH_FINDING_H
+#define LEAKWATCH_FINDING_H
+
+#include "series.h"
+
+enum finding_kind {
+	FINDING_GOROUTINES, /* alert GoroutineLeak */
+	FINDING_FDS, /* FileDescriptorLeak */
+	FINDING_MEMORY, /* MemoryLeak */
+	FINDING_LIMIT, /* GoroutineLimit: over expect, or 10,000 blocked in one class */
+	FINDING_KINDS
+};
+
+const char *finding_alert_name(enum finding_kind k);
+/* The kind of an alert's name, or FINDING_KINDS. */
+enum finding_kind finding_kind_of(struct str alert_name);
+
+#define FINDING_MEMBERS_MAX 64 /* named in an alert; more are only counted */
+/* A leak explains memory up to that much for each goroutine. */
+#define FINDING_BYTES_EACH (1024.0 * 1024)
+/* Share of a rate that must be explained for a series to be a member instead of a finding. */
+#define FINDING_EXPLAINS 0.7
+/* The total, descriptors and memory wait that long for a class to speak; scaled with detect.window.
+ */
+#define FINDING_GRACE_S 3600.0
+
+struct finding {
+	enum finding_kind kind;
+	char *class; /* its label: the class that grew fastest when it opened, or the metric */
+	struct series *primary; /* NULL: restored, and its series has not been seen yet */
+	struct series *members[FINDING_MEMBERS_MAX]; /* the primary first */
+	size_t nmembers;
+	double opened_at;
+	double since; /* the earliest of its members */
+	void *user; /* the caller's */
+};
+
+struct finding_set;
+
+struct finding_events {
+	void (*opened)(void *arg, struct finding *f);
+	/* Members, rates or reasons may be others than before; comes with every update. */
+	void (*current)(void *arg, struct finding *f);
+	/* why is one sentence; f is freed after the call. */
+	void (*closed)(void *arg, struct finding *f, const char *why);
+	void *arg;
+};
+
+struct finding_set *finding_set_new(
+	const struct detect_params *params, const struct finding_events *events);
+void finding_set_free(struct finding_set *set); /* closes nothing */
+/* One that was open when the daemon stopped; it closes if its series does not come back. */
+struct finding *finding_restore(
+	struct finding_set *set, enum finding_kind kind, struct str class, double opened_at);
+/* Looks at all series of the target.  complete: the classes are those of a whole body. */
+void finding_update(
+	struct finding_set *set, struct series *const *series, size_t n, double now, bool complete);
+/* A series goes away (its class is forgotten). */
+void finding_drop(struct finding_set *set, const struct series *s);
+size_t finding_count(const struct finding_set *set);
+const struct finding *finding_at(const struct finding_set *set, size_t i);
+
+#endif

@@ -134,7 +134,7 @@ lint:
 	@$(PYTHON) tools/lint.py --cc '$(CC)' --flags '$(STD) $(WARNINGS) -Ilib -Idaemon $(PKGCFLAGS)'
 
 format:
-	clang-format -i lib/*.[ch] daemon/*.[ch] tests/*/*.[ch]
+	find lib daemon tests -name "*.[ch]" -exec clang-format -i {} +
 
 golden: all
 	@$(PYTHON) tests/golden/run.py --rewrite $(BUILD)/leakwatch

@@ -1,0 +1,195 @@
+#include "vitals.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const vital_names[VITALS] = {
+	[VITAL_START] = "process_start_time_seconds",
+	[VITAL_FDS] = "process_open_fds",
+	[VITAL_MAX_FDS] = "process_max_fds",
+	[VITAL_THREADS] = "go_threads",
+	[VITAL_RESIDENT] = "process_resident_memory_bytes",
+	[VITAL_HEAP_INUSE] = "go_memstats_heap_inuse_bytes",
+	[VITAL_GOROUTINES] = "go_goroutines",
+};
+
+struct selected {
+	char *text;
+	struct prom_selector selector; /* slices of text */
+	double sum; /* of the body being read; NAN while nothing matched */
+	bool counter;
+	double last, last_at; /* a counter's value before */
+	double value; /* what is told */
+};
+
+struct vitals {
+	double reading[VITALS], value[VITALS];
+	struct selected *selected;
+	size_t nselected;
+	char go_version[VITALS_VERSION_MAX], version[VITALS_VERSION_MAX];
+};
+
+struct vitals *vitals_new(void)
+{
+	struct vitals *v = xcalloc(1, sizeof(*v));
+
+	vitals_abandon(v);
+	return v;
+}
+
+void vitals_free(struct vitals *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->nselected; i++)
+		free(v->selected[i].text);
+	free(v->selected);
+	free(v);
+}
+
+int vitals_want(struct vitals *v, struct str selector, struct err *err)
+{
+	struct selected s = {.sum = NAN, .last = NAN, .last_at = NAN, .value = NAN};
+
+	for (size_t i = 0; i < v->nselected; i++) {
+		if (str_is(selector, v->selected[i].text))
+			return (int)i;
+	}
+	if (v->nselected == VITALS_SELECTORS_MAX)
+		return err_set(err,
+			"more than %d different load and expectation metrics for one target",
+			VITALS_SELECTORS_MAX);
+	s.text = str_dup(selector);
+	if (prom_selector_parse(str_of(s.text), &s.selector, err)) {
+		free(s.text);
+		return -1;
+	}
+	v->selected = xrealloc(v->selected, v->nselected + 1, sizeof(*v->selected));
+	v->selected[v->nselected] = s;
+	return (int)v->nselected++;
+}
+
+static int vital_of(struct str name)
+{
+	for (int i = 0; i < VITALS; i++) {
+		if (str_is(name, vital_names[i]))
+			return i;
+	}
+	return -1;
+}
+
+static bool want_cb(void *arg, struct str name)
+{
+	struct vitals *v = arg;
+
+	if (vital_of(name) >= 0 || str_is(name, "go_info") || str_ends(name, STR("_build_info")))
+		return true;
+	for (size_t i = 0; i < v->nselected; i++) {
+		if (str_eq(name, v->selected[i].selector.name))
+			return true;
+	}
+	return false;
+}
+
+static void take_version(char *into, const struct prom_sample *s)
+{
+	for (size_t i = 0; i < s->nlabels; i++) {
+		if (str_is(s->labels[i].key, "version"))
+			snprintf(into, VITALS_VERSION_MAX, "%.*s",
+				(int)MIN(s->labels[i].value.len, (size_t)VITALS_VERSION_MAX - 1),
+				s->labels[i].value.p);
+	}
+}
+
+static void sample_cb(void *arg, const struct prom_sample *s)
+{
+	struct vitals *v = arg;
+	int vital = vital_of(s->name);
+
+	if (vital >= 0)
+		v->reading[vital] = s->value;
+	else if (str_is(s->name, "go_info"))
+		take_version(v->go_version, s);
+	else if (!v->version[0] && str_ends(s->name, STR("_build_info")))
+		take_version(v->version, s);
+	for (size_t i = 0; i < v->nselected; i++) {
+		struct selected *sel = &v->selected[i];
+
+		if (!prom_selector_matches(&sel->selector, s) || isnan(s->value))
+			continue;
+		sel->sum = isnan(sel->sum) ? s->value : sel->sum + s->value;
+		sel->counter = s->type == PROM_COUNTER ||
+			       (s->type == PROM_UNTYPED && str_ends(s->name, STR("_total")));
+	}
+}
+
+struct prom_sink vitals_sink(struct vitals *v)
+{
+	return (struct prom_sink){.want = want_cb, .sample = sample_cb, .arg = v};
+}
+
+void vitals_begin(struct vitals *v)
+{
+	for (int i = 0; i < VITALS; i++)
+		v->reading[i] = NAN;
+	for (size_t i = 0; i < v->nselected; i++)
+		v->selected[i].sum = NAN;
+	v->version[0] = '\0';
+}
+
+static void settle(struct selected *s, double now)
+{
+	if (!s->counter) {
+		s->value = s->sum;
+		return;
+	}
+	/* A counter that fell was reset: no rate across that. */
+	s->value = now > s->last_at && s->sum >= s->last ? (s->sum - s->last) / (now - s->last_at)
+							 : NAN;
+	s->last = s->sum;
+	s->last_at = now;
+}
+
+void vitals_end(struct vitals *v, double now)
+{
+	memcpy(v->value, v->reading, sizeof(v->value));
+	for (size_t i = 0; i < v->nselected; i++)
+		settle(&v->selected[i], now);
+}
+
+void vitals_abandon(struct vitals *v)
+{
+	for (int i = 0; i < VITALS; i++)
+		v->value[i] = NAN;
+	for (size_t i = 0; i < v->nselected; i++)
+		v->selected[i].value = NAN;
+}
+
+void vitals_new_run(struct vitals *v)
+{
+	for (size_t i = 0; i < v->nselected; i++)
+		v->selected[i].last = v->selected[i].last_at = NAN;
+}
+
+double vitals_get(const struct vitals *v, enum vital which)
+{
+	return v->value[which];
+}
+
+double vitals_selected(const struct vitals *v, int number)
+{
+	return number >= 0 && (size_t)number < v->nselected ? v->selected[number].value : NAN;
+}
+
+const char *vitals_go_version(const struct vitals *v)
+{
+	return v->go_version;
+}
+
+const char *vitals_version(const struct vitals *v)
+{
+	return v->version;
+}

@@ -134,7 +134,7 @@ lint:
 	@$(PYTHON) tools/lint.py --cc '$(CC)' --flags '$(STD) $(WARNINGS) -Ilib -Idaemon $(PKGCFLAGS)'
 
 format:
-	find lib daemon tests -name "*.[ch]" -exec clang-format -i {} +
+	find $(wildcard lib daemon tests) -name "*.[ch]" -exec clang-format -i {} +
 
 golden: all
 	@$(PYTHON) tests/golden/run.py --rewrite $(BUILD)/leakwatch

@@ -73,7 +73,8 @@ static void release_example(struct tally_example *e)
 	free(e->text);
 	free(e->entry);
 	free(e->created_by);
-	free(e->user);
+	free(e->user_func);
+	free(e->user_file);
 	memset(e, 0, sizeof(*e));
 }
 
@@ -272,7 +273,7 @@ static void print_example(struct buf *out, const struct stack *s)
 		size_t before = out->len;
 
 		buf_addstr(out, f->func);
-		buf_addf(out, "\n\t%.*s:%u\n", STR_ARG(f->file), f->line);
+		buf_addf(out, " %.*s:%u\n", STR_ARG(f->file), f->line);
 		if (out->len > TALLY_EXAMPLE) {
 			out->len = before;
 			out->p[before] = '\0';
@@ -298,9 +299,9 @@ static void take_example(struct tally_class *c, const struct stack *s, uint64_t 
 	e->text = buf_take(&text);
 	e->entry = str_dup(s->entry);
 	e->created_by = str_dup(s->created_by);
-	e->user = s->user.func.len ? xasprintf("%.*s %.*s:%u", STR_ARG(s->user.func),
-					     STR_ARG(s->user.file), s->user.line)
-				   : xstrdup("");
+	e->user_func = str_dup(s->user.func);
+	e->user_file = str_dup(s->user.file);
+	e->user_line = s->user.line;
 }
 
 static void count_stack(struct tally *t, const struct stack *s, uint64_t key, uint64_t count)

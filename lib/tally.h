@@ -40,10 +40,12 @@ struct tally_example {
 	uint64_t fingerprint;
 	uint64_t count; /* goroutines with just this stack */
 	enum wait_kind wait;
-	char *text; /* "func\n\tfile:line\n" for each frame, leaf first, cut at a line */
+	char *text; /* "func file:line\n" for each frame, leaf first, cut at a line */
 	char *entry; /* function it started in, or "" */
 	char *created_by; /* only from debug=2, else "" */
-	char *user; /* "func file:line" outside the standard library, or "" */
+	char *user_func;   /* first frame outside the standard library, or "" */
+	char *user_file;
+	uint32_t user_line;
 };
 
 struct tally_class {

@@ -72,6 +72,11 @@ int vitals_want(struct vitals *v, struct str selector, struct err *err)
 	return (int)v->nselected++;
 }
 
+const char *vitals_selector(const struct vitals *v, int number)
+{
+	return number >= 0 && (size_t)number < v->nselected ? v->selected[number].text : NULL;
+}
+
 static int vital_of(struct str name)
 {
 	for (int i = 0; i < VITALS; i++) {

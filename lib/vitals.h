@@ -35,6 +35,9 @@ void vitals_free(struct vitals *v);
  * with err when it is not one, or there are too many. */
 int vitals_want(struct vitals *v, struct str selector, struct err *err);
 
+/* The text of a wanted selector, or NULL when there are not so many. */
+const char *vitals_selector(const struct vitals *v, int number);
+
 struct prom_sink vitals_sink(struct vitals *v);
 void vitals_begin(struct vitals *v);
 /* The body was whole; now (Unix seconds) is the time of its scrape. */

@@ -1,0 +1,372 @@
+#include "pipeline_internal.h"
+#include "log.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A dump that lost more than this of its goroutines is missing, not small. */
+#define LOSS_MAX 0.01
+
+/* ---- the story of a cycle: body, parse, classify, series, verdict, alert, rows ---- */
+
+static void begin_cb(void *arg, struct scrape_target *st)
+{
+	struct target *t = scrape_target_user(st);
+
+	(void)arg;
+	t->dump_ok = t->metrics_ok = t->asked_symbols = false;
+	t->dump_why[0] = t->metrics_why[0] = '\0';
+	gdump_reset(t->gdump);
+	prom_reset(t->prom);
+	target_note_counts(t);
+	tally_begin(t->tally);
+	vitals_begin(t->vitals);
+}
+
+static bool goroutines_cb(void *arg, struct scrape_target *st, const char *p, size_t n)
+{
+	struct target *t = scrape_target_user(st);
+
+	(void)arg;
+	gdump_feed(t->gdump, p, n);
+	return true;
+}
+
+/* Is this body one to count?  Else dump_why says what was received. */
+static bool usable(struct target *t)
+{
+	const struct gdump_stats *s;
+	struct err err;
+
+	if (gdump_finish(t->gdump, &err)) {
+		snprintf(t->dump_why, sizeof(t->dump_why), "%s", err.msg);
+		return false;
+	}
+	s = gdump_stats(t->gdump);
+	if (s->format != GDUMP_DEBUG1) {
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"received a dump of format %s where a goroutine profile with debug=1 "
+			"is right",
+			gdump_format_name(s->format));
+		return false;
+	}
+	if ((double)s->lost > LOSS_MAX * (double)MAX(s->announced, s->parsed)) {
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"%llu of %llu goroutines could not be read (%llu lines; first at line %u: "
+			"%s)",
+			(unsigned long long)s->lost, (unsigned long long)s->announced,
+			(unsigned long long)s->bad_lines, s->first_bad_line, s->first_bad);
+		return false;
+	}
+	return true;
+}
+
+static size_t goroutines_end_cb(void *arg, struct scrape_target *st, const struct fetch_result *r,
+	uint64_t *pcs, size_t max)
+{
+	struct target *t = scrape_target_user(st);
+	size_t n;
+
+	(void)arg;
+	if (r->end != FETCH_OK || r->status / 100 != 2)
+		return 0;
+	t->dump_ok = usable(t);
+	if (!t->dump_ok)
+		return 0;
+	n = tally_unresolved(t->tally, pcs, max);
+	t->asked_symbols = n > 0;
+	return n;
+}
+
+static void symbols_cb(void *arg, struct scrape_target *st, struct str body)
+{
+	struct target *t = scrape_target_user(st);
+
+	(void)arg;
+	tally_symbols(t->tally, body);
+	t->asked_symbols = false;
+}
+
+static bool metrics_cb(void *arg, struct scrape_target *st, const char *p, size_t n)
+{
+	struct target *t = scrape_target_user(st);
+
+	(void)arg;
+	prom_feed(t->prom, p, n);
+	return true;
+}
+
+static void metrics_end_cb(void *arg, struct scrape_target *st, const struct fetch_result *r)
+{
+	struct target *t = scrape_target_user(st);
+	struct err err;
+
+	(void)arg;
+	if (r->end != FETCH_OK || r->status / 100 != 2)
+		return;
+	if (prom_finish(t->prom, &err))
+		snprintf(t->metrics_why, sizeof(t->metrics_why), "%s", err.msg);
+	else
+		t->metrics_ok = true;
+}
+
+/* What the endpoints said, where the bodies did not already say more. */
+static void note_endpoints(struct target *t, const struct scrape_cycle *c)
+{
+	t->answered = c->goroutines.up;
+	if (!c->goroutines.up) {
+		t->dump_ok = false;
+		snprintf(t->dump_why, sizeof(t->dump_why), "%s", c->goroutines.why);
+	}
+	if (c->metrics.asked && !c->metrics.up) {
+		t->metrics_ok = false;
+		snprintf(t->metrics_why, sizeof(t->metrics_why), "%s", c->metrics.why);
+	}
+}
+
+static void note_state(struct target *t, const struct scrape_cycle *c)
+{
+	struct pipeline *p = t->p;
+
+	if (t->dump_ok != t->up || !t->seen) {
+		if (t->dump_ok)
+			log_msg(LEVEL_INFO, "target %s/%s: up, %llu goroutines in %zu classes",
+				t->job_name, t->instance, (unsigned long long)tally_total(t->tally),
+				tally_count(t->tally));
+		else
+			log_msg(LEVEL_WARNING, "target %s/%s: %s", t->job_name, t->instance,
+				t->dump_why);
+	}
+	if (!t->metrics_ok && c->metrics.asked && (t->metrics_up || !t->seen))
+		log_msg(LEVEL_WARNING, "target %s/%s: metrics: %s", t->job_name, t->instance,
+			t->metrics_why);
+	if (c->goroutines.up && !t->dump_ok)
+		p->bodies_lost++;
+	if (!t->dump_ok && !t->down_since_ms)
+		t->down_since_ms = c->at_ms;
+	if (t->dump_ok)
+		t->down_since_ms = 0;
+	t->up = t->dump_ok;
+	t->metrics_up = t->metrics_ok;
+	t->seen = true;
+	t->duration_ms = c->goroutines.took_ms;
+}
+
+static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cycle *c)
+{
+	struct target *t = scrape_target_user(st);
+	struct pipeline *p = t->p;
+	double now = (double)c->at_ms / 1000, restarted_at;
+
+	(void)arg;
+	p->cycles++;
+	p->now_ms = c->at_ms;
+	p->batch = p->events.begin(p->events.arg);
+	note_endpoints(t, c);
+	if (t->metrics_ok)
+		vitals_end(t->vitals, now);
+	else
+		vitals_abandon(t->vitals);
+	if (t->dump_ok) {
+		if (t->asked_symbols)
+			tally_no_symbols(t->tally);
+		tally_end(t->tally, now);
+	} else {
+		tally_abandon(t->tally);
+	}
+	if (target_restarted(t, &restarted_at))
+		target_begin_run(t, restarted_at);
+	if (t->dump_ok)
+		target_sync_classes(t, now);
+	note_state(t, c);
+	target_judge(t, now, t->dump_ok, t->metrics_ok);
+	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
+	target_tell_state(t, c->at_ms);
+	target_write(t, c);
+	if (!p->events.commit(p->events.arg, p->batch))
+		t->need_full = true;
+	p->batch = NULL;
+}
+
+const struct scrape_events pipeline_scrape_events = {
+	.begin = begin_cb,
+	.goroutines = goroutines_cb,
+	.goroutines_end = goroutines_end_cb,
+	.symbols = symbols_cb,
+	.metrics = metrics_cb,
+	.metrics_end = metrics_end_cb,
+	.cycle = cycle_cb,
+};
+
+/* ---- life ---- */
+
+static struct str host_label(const struct config *config)
+{
+	for (size_t i = 0; i < config->external_labels.n; i++) {
+		if (str_is(config->external_labels.v[i].key, "host"))
+			return config->external_labels.v[i].value;
+	}
+	return (struct str){0};
+}
+
+struct pipeline *pipeline_new(const struct config *config, struct alert_table *alerts,
+	struct store_maxima *ids, const struct pipeline_events *events, struct err *err)
+{
+	struct pipeline *p = xcalloc(1, sizeof(*p));
+	char name[256] = "";
+
+	p->config = config;
+	p->alerts = alerts;
+	p->ids = ids;
+	p->events = *events;
+	p->classifier = classifier_new(config->rules, config->nrules, err);
+	if (!p->classifier) {
+		free(p);
+		return NULL;
+	}
+	p->host = host_label(config);
+	if (!p->host.len && gethostname(name, sizeof(name) - 1) == 0) {
+		p->host_owned = xstrdup(name);
+		p->host = str_of(p->host_owned);
+	}
+	return p;
+}
+
+static void free_target(struct target *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < finding_count(t->findings); i++)
+		free(finding_at(t->findings, i)->user);
+	finding_set_free(t->findings);
+	target_free_slots(t);
+	tally_free(t->tally);
+	gdump_free(t->gdump);
+	vitals_free(t->vitals);
+	prom_free(t->prom);
+	free(t->metrics);
+	free(t->before);
+	free(t->job_name);
+	free(t->instance);
+	free(t->labels_json);
+	free(t);
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->ntargets; i++)
+		free_target(p->targets[i]);
+	free(p->targets);
+	loaded_free(p->loaded);
+	classifier_free(p->classifier);
+	free(p->host_owned);
+	free(p);
+}
+
+/* Asks the metrics endpoint for what the job and the rules name. */
+static int want_metrics(struct target *t, struct err *err)
+{
+	const struct config *c = t->p->config;
+
+	t->load = -1;
+	if (t->job->load_metric.len) {
+		t->load = vitals_want(t->vitals, t->job->load_metric, err);
+		if (t->load < 0)
+			return err_wrap(err, "load_metric");
+	}
+	for (size_t i = 0; i < c->nrules; i++) {
+		const struct rule *r = &c->rules[i];
+
+		if (r->load_metric.len && vitals_want(t->vitals, r->load_metric, err) < 0)
+			return err_wrap(err, "class %.*s: load_metric", STR_ARG(r->name));
+		if (r->expect_metric.len && vitals_want(t->vitals, r->expect_metric, err) < 0)
+			return err_wrap(err, "class %.*s: max_metric", STR_ARG(r->name));
+	}
+	return 0;
+}
+
+static void make_parsers(struct target *t)
+{
+	struct tally_limits limits = TALLY_LIMITS_DEFAULT;
+	struct gdump_sink groups;
+	struct prom_sink samples;
+	struct finding_events findings = target_finding_events;
+
+	limits.classes = (uint32_t)t->p->config->classes_max;
+	t->tally = tally_new(t->p->classifier, &limits);
+	groups = tally_sink(t->tally);
+	t->gdump = gdump_new(&groups);
+	t->vitals = vitals_new();
+	samples = vitals_sink(t->vitals);
+	t->prom = prom_new(&samples, PROM_TIME_MS);
+	findings.arg = t;
+	t->findings = finding_set_new(&t->p->config->detect, &findings);
+}
+
+static char *labels_json(const struct config_labels *labels)
+{
+	struct alert_labels l = ALERT_LABELS_INIT;
+	struct buf out = BUF_INIT;
+
+	for (size_t i = 0; i < labels->n; i++)
+		alert_labels_put(&l, labels->v[i].key, labels->v[i].value);
+	alert_labels_json(&l, &out);
+	alert_labels_release(&l);
+	return buf_take(&out);
+}
+
+struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str address,
+	const struct config_labels *labels, struct err *err)
+{
+	struct target *t = xcalloc(1, sizeof(*t));
+
+	t->p = p;
+	t->job = job;
+	t->job_name = str_dup(job->name);
+	t->instance = str_dup(address);
+	t->labels = *labels;
+	t->labels_json = labels_json(labels);
+	t->first_at = t->last_at = t->run_start = NAN;
+	t->load = -1;
+	t->need_full = true;
+	make_parsers(t);
+	if (want_metrics(t, err) || target_take_loaded(t, err)) {
+		free_target(t);
+		return NULL;
+	}
+	p->targets = xrealloc(p->targets, p->ntargets + 1, sizeof(*p->targets));
+	p->targets[p->ntargets++] = t;
+	return t;
+}
+
+void pipeline_save_all(struct pipeline *p, int64_t now_ms)
+{
+	for (size_t i = 0; i < p->ntargets; i++) {
+		p->batch = p->events.begin(p->events.arg);
+		target_save(p->targets[i], now_ms);
+		p->events.commit(p->events.arg, p->batch);
+		p->batch = NULL;
+	}
+}
+
+void pipeline_stats(const struct pipeline *p, struct pipeline_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->targets = p->ntargets;
+	out->cycles = p->cycles;
+	out->bodies_lost = p->bodies_lost;
+	for (size_t i = 0; i < p->ntargets; i++) {
+		const struct target *t = p->targets[i];
+
+		out->up += t->up;
+		out->series += t->nslots;
+		out->classes += tally_count(t->tally);
+		out->findings += finding_count(t->findings);
+	}
+}

@@ -1,0 +1,71 @@
+/*
+ * pipeline: the whole story of a scrape, from body to alert.  Level 4.
+ *
+ *   body ─▶ parse ─▶ classify, count ─▶ series ─▶ verdict ─▶ finding ─▶ alert, rows to store
+ *
+ * A struct target is one scraped process endpoint with everything that is known of it.  The scrape
+ * module's callbacks feed it (pipeline_scrape_events); each cycle ends in one batch of rows,
+ * handed to the caller with the alert changes that belong to it (struct pipeline_events).
+ *
+ * It reads no clock and waits for nothing: the time is the cycle's.  State in memory decides; what
+ * the store had is taken in with the pipeline_load functions before the first cycle.
+ *
+ * Life cycle: pipeline_new, pipeline_load_*, pipeline_add for each target, cycles; pipeline_save_all
+ * at the end, pipeline_free.
+ */
+#ifndef LEAKWATCH_PIPELINE_H
+#define LEAKWATCH_PIPELINE_H
+
+#include "alert.h"
+#include "config.h"
+#include "scrape.h"
+#include "store_load.h"
+
+struct pipeline;
+struct target;
+
+struct pipeline_events {
+	/* Rows of one cycle begin; what alerts change until commit belongs to the same batch. */
+	struct store_batch *(*begin)(void *arg);
+	/* They are complete: the callee takes the batch.  False: samples were dropped, the next scrape
+	 * must be stored in full. */
+	bool (*commit)(void *arg, struct store_batch *b);
+	void *arg;
+};
+
+/* config, alerts and the ids are the caller's and outlive it.  NULL with err when a rule's regular
+ * expression is not accepted. */
+struct pipeline *pipeline_new(const struct config *config, struct alert_table *alerts,
+	struct store_maxima *ids, const struct pipeline_events *events, struct err *err);
+void pipeline_free(struct pipeline *p);
+
+/* Takes in what a store knows: call once, before pipeline_add.  0, or -1 with err. */
+int pipeline_load(struct pipeline *p, struct store *store, struct err *err);
+
+/*
+ * A target of the configuration; one that the store knew goes on with its history.  index says
+ * which of the job's static configurations it comes from, for its labels.
+ */
+struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str address,
+	const struct config_labels *labels, struct err *err);
+/* Findings of stored alerts whose target is no longer configured end; call after the last add. */
+void pipeline_added_all(struct pipeline *p, int64_t now_ms);
+
+/* The callbacks for scrape_new; a scrape target's user is its struct target. */
+extern const struct scrape_events pipeline_scrape_events;
+
+/* Detector records of all series, for a clean stop; each target in a batch of its own. */
+void pipeline_save_all(struct pipeline *p, int64_t now_ms);
+
+/* Forms the label set of an alert that is about no target. */
+size_t pipeline_own_labels(const struct pipeline *p, struct label *out, size_t max);
+/* The store's id of the target that an alert is about, 0 when none is. */
+int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a);
+
+struct pipeline_stats {
+	size_t targets, up, series, classes, findings;
+	uint64_t cycles, bodies_lost;
+};
+void pipeline_stats(const struct pipeline *p, struct pipeline_stats *out);
+
+#endif

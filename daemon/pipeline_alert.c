@@ -1,0 +1,298 @@
+#include "pipeline_internal.h"
+#include "log.h"
+#include "notify.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABELS_MAX 64
+
+static void put(struct label *out, size_t *n, size_t max, const char *key, struct str value)
+{
+	if (*n < max && value.len)
+		out[(*n)++] = (struct label){.key = str_of(key), .value = value};
+}
+
+static void put_all(struct label *out, size_t *n, size_t max, const struct config_labels *labels)
+{
+	for (size_t i = 0; i < labels->n && *n < max; i++)
+		out[(*n)++] = labels->v[i];
+}
+
+/* Identity, in order of importance. */
+size_t target_labels(const struct target *t, const char *class, struct label *out, size_t max)
+{
+	size_t n = 0;
+
+	put(out, &n, max, "job", str_of(t->job_name));
+	put(out, &n, max, "instance", str_of(t->instance));
+	put(out, &n, max, "class", str_of(class));
+	put(out, &n, max, "host", t->p->host);
+	put_all(out, &n, max, &t->labels);
+	put_all(out, &n, max, &t->p->config->external_labels);
+	return n;
+}
+
+size_t pipeline_own_labels(const struct pipeline *p, struct label *out, size_t max)
+{
+	size_t n = 0;
+
+	put(out, &n, max, "host", p->host);
+	put_all(out, &n, max, &p->config->external_labels);
+	return n;
+}
+
+static bool has_label(const struct alert *a, const char *key, const char *value)
+{
+	return str_is(alert_labels_get(&a->labels, key), value);
+}
+
+bool pipeline_target_is(const struct target *t, const struct alert *a)
+{
+	return has_label(a, "instance", t->instance) && has_label(a, "job", t->job_name);
+}
+
+int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a)
+{
+	for (size_t i = 0; i < p->ntargets; i++) {
+		if (pipeline_target_is(p->targets[i], a))
+			return p->targets[i]->id;
+	}
+	return 0;
+}
+
+/* ---- the facts of a finding ---- */
+
+static struct slot *slot_of(struct target *t, const struct series *s)
+{
+	for (size_t i = 0; i < t->nslots; i++) {
+		if (t->slots[i].series == s)
+			return &t->slots[i];
+	}
+	return NULL;
+}
+
+static enum notify_unit unit_of(const struct series *s)
+{
+	if (s->kind == SERIES_FDS)
+		return NOTIFY_DESCRIPTORS;
+	return series_kind_unit(s->kind) == DETECT_BYTES ? NOTIFY_BYTES : NOTIFY_GOROUTINES;
+}
+
+static int64_t ms_of(double s)
+{
+	return isnan(s) ? 0 : (int64_t)(s * 1000);
+}
+
+static void class_facts(struct notify_facts *f, const struct slot *s)
+{
+	const struct tally_class *c = s->class;
+
+	if (!c || !c->example.text)
+		return;
+	if (c->example.wait != WAIT_UNKNOWN && c->example.wait != WAIT_NONE)
+		f->wait = str_of(wait_kind_name(c->example.wait));
+	f->created_by = str_of(c->example.created_by);
+	f->user.func = str_of(c->example.user_func);
+	f->user.file = str_of(c->example.user_file);
+	f->user.line = c->example.user_line;
+	f->example_stack = str_of(c->example.text);
+	if (c->rule) {
+		f->hint = c->rule->hint;
+		f->limit = c->rule->limit;
+	}
+}
+
+static struct str runbook_of(const struct pipeline *p, enum alert_kind kind)
+{
+	for (size_t i = 0; i < p->config->nalert_rules; i++) {
+		if (str_is(p->config->alert_rules[i].name, alert_kind_name(kind)))
+			return p->config->alert_rules[i].runbook_url;
+	}
+	return (struct str){0};
+}
+
+static struct notify_facts empty_facts(const struct target *t, enum alert_kind kind, int64_t now_ms)
+{
+	return (struct notify_facts){
+		.kind = kind,
+		.job = str_of(t->job_name),
+		.instance = str_of(t->instance),
+		.now_ms = now_ms,
+		.count = NAN,
+		.rate_per_hour = NAN,
+		.low = NAN,
+		.high = NAN,
+		.limit = NAN,
+		.runbook_url = runbook_of(t->p, kind),
+	};
+}
+
+static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)
+{
+	const struct series *s = finding->primary;
+	const struct verdict *v = &s->verdict;
+	struct slot *slot = slot_of(t, s);
+
+	f->unit = unit_of(s);
+	f->count = s->value;
+	f->rate_per_hour = v->rate_per_hour;
+	f->low = v->low;
+	f->high = v->high;
+	f->since_ms = ms_of(isnan(finding->since) ? v->since : finding->since);
+	f->since_at_least = v->since_at_least;
+	f->reason = str_of(v->reason);
+	if (slot)
+		class_facts(f, slot);
+	if (s->kind == SERIES_FDS)
+		f->limit = vitals_get(t->vitals, VITAL_MAX_FDS);
+	if (finding->kind == FINDING_LIMIT)
+		f->limit = s->over_limit;
+}
+
+static void finding_facts(struct target *t, const struct finding *finding,
+	struct notify_facts *f, struct notify_member *members)
+{
+	size_t n = 0;
+
+	*f = empty_facts(t, alert_kind_of_name(str_of(finding_alert_name(finding->kind))), t->p->now_ms);
+	f->class = str_of(finding->class);
+	if (!finding->primary)
+		return;
+	series_facts(f, t, finding);
+	for (size_t i = 0; i < finding->nmembers; i++) {
+		const struct series *s = finding->members[i];
+
+		if (s == finding->primary)
+			continue;
+		members[n++] = (struct notify_member){
+			.name = str_of(s->name),
+			.unit = unit_of(s),
+			.count = s->value,
+			.rate_per_hour = s->verdict.rate_per_hour,
+		};
+	}
+	f->members = members;
+	f->nmembers = n;
+}
+
+/* ---- raising and clearing ---- */
+
+static const struct alert *raise_alert(struct target *t, const struct notify_facts *f)
+{
+	struct alert_labels annotations = ALERT_LABELS_INIT;
+	struct label labels[LABELS_MAX];
+	char *class = str_dup(f->class);
+	const struct alert *a;
+	struct err err;
+
+	notify_text(f, &annotations);
+	a = alert_raise(t->p->alerts, f->kind, labels, target_labels(t, class, labels, LABELS_MAX),
+		&annotations, f->reason.len ? f->reason.p : "", f->now_ms, &err);
+	if (!a)
+		log_limited(LEVEL_ERROR, "alert_raise", "alert not raised: %s", err.msg);
+	alert_labels_release(&annotations);
+	free(class);
+	return a;
+}
+
+static void raise_finding(struct target *t, struct finding *finding)
+{
+	struct notify_member members[FINDING_MEMBERS_MAX];
+	struct notify_facts f;
+	const struct alert *a;
+
+	finding_facts(t, finding, &f, members);
+	a = raise_alert(t, &f);
+	if (a && !finding->user)
+		finding->user = xstrdup(a->id);
+}
+
+static void opened_cb(void *arg, struct finding *f)
+{
+	raise_finding(arg, f);
+}
+
+/* Keeps rate, interval and count current while it stands; a restored one waits for its series. */
+static void current_cb(void *arg, struct finding *f)
+{
+	struct target *t = arg;
+
+	if (f->primary && t->dump_ok)
+		raise_finding(t, f);
+}
+
+static void closed_cb(void *arg, struct finding *f, const char *why)
+{
+	struct target *t = arg;
+	enum alert_end end = f->nmembers ? ALERT_END_CLEARED : ALERT_END_CHANGED;
+
+	if (f->user)
+		alert_clear(t->p->alerts, f->user, end, why, t->p->now_ms);
+	free(f->user);
+	f->user = NULL;
+}
+
+const struct finding_events target_finding_events = {
+	.opened = opened_cb,
+	.current = current_cb,
+	.closed = closed_cb,
+};
+
+/* ---- the target itself ---- */
+
+static void clear_own(struct target *t, enum alert_kind kind, const char *why, int64_t now_ms)
+{
+	struct label labels[LABELS_MAX];
+	const struct alert *a = alert_find(
+		t->p->alerts, kind, labels, target_labels(t, "", labels, LABELS_MAX));
+
+	if (a)
+		alert_clear(t->p->alerts, a->id, ALERT_END_CLEARED, why, now_ms);
+}
+
+static void raise_own(struct target *t, enum alert_kind kind, int64_t now_ms)
+{
+	struct notify_facts f = empty_facts(t, kind, now_ms);
+
+	f.reason = str_of(t->dump_why);
+	f.since_ms = t->down_since_ms;
+	raise_alert(t, &f);
+}
+
+/* The alerts of what leaks there stand on, marked. */
+static void mark_findings(struct target *t, bool down)
+{
+	char text[PIPELINE_WHY_MAX + 64] = "";
+
+	if (down)
+		snprintf(text, sizeof(text), "not scraped now: %s", t->dump_why);
+	for (size_t i = 0; i < finding_count(t->findings); i++) {
+		const struct finding *f = finding_at(t->findings, i);
+
+		if (f->user)
+			alert_annotate(t->p->alerts, f->user, "target", str_of(text));
+	}
+}
+
+void target_tell_state(struct target *t, int64_t now_ms)
+{
+	bool down = !t->dump_ok && !t->answered, unreadable = !t->dump_ok && t->answered;
+
+	if (down)
+		raise_own(t, ALERT_TARGET_DOWN, now_ms);
+	else if (!t->told_up)
+		clear_own(t, ALERT_TARGET_DOWN, "the target answers again", now_ms);
+	if (unreadable)
+		raise_own(t, ALERT_DUMP_UNREADABLE, now_ms);
+	else if (!t->told_readable)
+		clear_own(t, ALERT_DUMP_UNREADABLE, "dumps can be read again", now_ms);
+	if (t->told_dump != t->dump_ok || !t->told_up)
+		mark_findings(t, !t->dump_ok);
+	t->told_up = !down;
+	t->told_readable = !unreadable;
+	t->told_dump = t->dump_ok;
+}

@@ -1,0 +1,131 @@
+/*
+ * pipeline_internal: what the files of the pipeline share.  Level 4; not for others.
+ *
+ * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
+ * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads them.
+ */
+#ifndef LEAKWATCH_PIPELINE_INTERNAL_H
+#define LEAKWATCH_PIPELINE_INTERNAL_H
+
+#include "finding.h"
+#include "gdump.h"
+#include "pipeline.h"
+#include "prom.h"
+#include "store_batch.h"
+#include "tally.h"
+#include "vitals.h"
+
+/* A series, and where it comes from and goes to. */
+struct slot {
+	struct series *series;
+	struct tally_class *class; /* kind class; else NULL */
+	uint32_t generation;       /* of the class when the series began */
+	enum vital vital;          /* other kinds but the total */
+	int load, expect;          /* numbers of vitals selectors, or -1 */
+	int64_t class_id, first_seen_ms;
+	bool stored;               /* its rows are in the store, or on their way */
+	uint64_t example;          /* fingerprint of the example stack that is stored */
+	enum verdict_state verdict_stored;
+	double verdict_at; /* when it was stored */
+};
+
+/* A load or expectation metric: stored, so that a replay has it, and never judged. */
+struct metric {
+	int64_t series_id;
+	double saved;
+};
+
+#define PIPELINE_WHY_MAX 384
+/* Begins the info of a run whose start the process did not tell. */
+#define PIPELINE_INFERRED "start inferred"
+
+struct target {
+	struct pipeline *p;
+	struct scrape_target *scrape;
+	const struct config_job *job;
+	char *job_name, *instance, *labels_json;
+	struct config_labels labels;
+	int64_t id, first_seen_ms;
+	bool known; /* the store has it */
+
+	struct tally *tally;
+	struct gdump *gdump;
+	struct vitals *vitals;
+	struct prom *prom;
+	struct finding_set *findings;
+	struct slot *slots;
+	size_t nslots;
+	struct series **view; /* the series of slots, as finding_update takes them */
+	struct metric *metrics; /* by number of the vitals selector */
+	size_t nmetrics;
+	int load; /* the job's load_metric, or -1 */
+
+	/* history */
+	double first_at;     /* Unix time of the first whole body; NAN before */
+	double last_at;      /* of the last whole body */
+	double run_start;    /* of the process, as it says; NAN when it does not */
+	int64_t run_id, run_start_ms, run_first_ms;
+	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
+	uint64_t *before;    /* counts by class before this body, to see a restart without a start time */
+	size_t nbefore;
+	uint64_t total_before;
+
+	/* the body being read */
+	bool dump_ok, metrics_ok, asked_symbols;
+	bool answered; /* the goroutine endpoint gave a whole answer, readable or not */
+	char dump_why[PIPELINE_WHY_MAX], metrics_why[PIPELINE_WHY_MAX];
+
+	/* what commands and alerts say of it */
+	bool up, metrics_up, seen;
+	bool told_up, told_readable, told_dump; /* as the alerts have it */
+	int64_t down_since_ms;
+	unsigned since_full; /* scrapes stored since the last full one */
+	bool need_full;
+	double duration_ms;
+};
+
+struct pipeline {
+	const struct config *config;
+	struct classifier *classifier;
+	struct alert_table *alerts;
+	struct store_maxima *ids;
+	struct pipeline_events events;
+	struct target **targets;
+	size_t ntargets;
+	struct str host;
+	char *host_owned;
+	struct store_batch *batch; /* of the cycle under way */
+	int64_t now_ms;            /* of the cycle under way */
+	uint64_t cycles, bodies_lost;
+	struct loaded *loaded; /* what the store had, until pipeline_added_all */
+};
+
+/* pipeline_series.c */
+void target_judge(struct target *t, double now, bool goroutines, bool metrics);
+void target_sync_classes(struct target *t, double now);
+bool target_restarted(struct target *t, double *at);
+void target_begin_run(struct target *t, double at);
+void target_note_counts(struct target *t);
+struct slot *target_slot(struct target *t, enum series_kind kind, struct str name);
+struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name);
+void target_set_rule(struct target *t, struct slot *s, const struct rule *rule);
+struct series_context target_context(
+	const struct target *t, const struct slot *s, const double *selected);
+void target_free_slots(struct target *t);
+
+/* pipeline_alert.c */
+extern const struct finding_events target_finding_events; /* arg is set per target */
+void target_tell_state(struct target *t, int64_t now_ms);
+bool pipeline_target_is(const struct target *t, const struct alert *a);
+size_t target_labels(const struct target *t, const char *class, struct label *out, size_t max);
+
+/* pipeline_rows.c */
+void target_write(struct target *t, const struct scrape_cycle *c);
+void target_save(struct target *t, int64_t now_ms);
+int64_t rule_definition(const struct rule *r);
+
+/* pipeline_load.c */
+void loaded_free(struct loaded *l);
+int target_take_loaded(struct target *t, struct err *err);
+
+#endif

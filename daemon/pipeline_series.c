@@ -1,0 +1,321 @@
+#include "pipeline_internal.h"
+#include "log.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* process_start_time_seconds of one process wobbles by up to a second when the host's clock is set
+ * (the kernel's btime); more than that is another process. */
+#define START_WOBBLE_S 1.5
+
+/* ---- slots ---- */
+
+struct slot *target_slot(struct target *t, enum series_kind kind, struct str name)
+{
+	for (size_t i = 0; i < t->nslots; i++) {
+		struct series *s = t->slots[i].series;
+
+		if (s->kind == kind && (kind != SERIES_CLASS || str_is(name, s->name)))
+			return &t->slots[i];
+	}
+	return NULL;
+}
+
+static enum vital vital_of(enum series_kind kind)
+{
+	switch (kind) {
+	case SERIES_FDS:
+		return VITAL_FDS;
+	case SERIES_THREADS:
+		return VITAL_THREADS;
+	case SERIES_MEMORY:
+		return VITAL_RESIDENT;
+	case SERIES_HEAP:
+		return VITAL_HEAP_INUSE;
+	default:
+		return VITALS;
+	}
+}
+
+struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name)
+{
+	struct slot s = {.vital = vital_of(kind), .load = -1, .expect = -1};
+
+	s.series = series_new(kind, name, &t->p->config->detect);
+	t->slots = xrealloc(t->slots, t->nslots + 1, sizeof(*t->slots));
+	t->view = xrealloc(t->view, t->nslots + 1, sizeof(*t->view));
+	t->slots[t->nslots] = s;
+	t->view[t->nslots] = s.series;
+	return &t->slots[t->nslots++];
+}
+
+void target_free_slots(struct target *t)
+{
+	for (size_t i = 0; i < t->nslots; i++)
+		series_free(t->slots[i].series);
+	free(t->slots);
+	free(t->view);
+}
+
+/* The metrics that a rule names; they were accepted when the target was added. */
+void target_set_rule(struct target *t, struct slot *s, const struct rule *rule)
+{
+	s->load = s->expect = -1;
+	if (!rule)
+		return;
+	if (rule->load_metric.len)
+		s->load = vitals_want(t->vitals, rule->load_metric, NULL);
+	if (rule->expect_metric.len)
+		s->expect = vitals_want(t->vitals, rule->expect_metric, NULL);
+}
+
+/* ---- what is known of a series before its first sample ---- */
+
+static void prepare(struct target *t, struct series *s, double now)
+{
+	double from = t->first_at;
+
+	if (!isnan(t->run_start))
+		detect_started(s->detect, t->run_start);
+	if (isnan(from))
+		return; /* it is there since the target's first body */
+	if (!isnan(t->run_start))
+		from = MAX(from, t->run_start);
+	if (from < now)
+		detect_zero_since(s->detect, from, now);
+}
+
+/* A class that took a forgotten one's place begins with a series of its own. */
+static void replace_series(struct target *t, size_t i, const struct tally_class *c, double now)
+{
+	struct slot *s = &t->slots[i];
+
+	finding_drop(t->findings, s->series);
+	series_free(s->series);
+	s->series = series_new(SERIES_CLASS, str_of(c->name), &t->p->config->detect);
+	t->view[i] = s->series;
+	s->class_id = 0;
+	s->stored = false;
+	s->example = 0;
+	prepare(t, s->series, now);
+}
+
+/* Each class of the tally has a slot; a new one was 0 before. */
+void target_sync_classes(struct target *t, double now)
+{
+	for (size_t i = 0; i < tally_count(t->tally); i++) {
+		struct tally_class *c = tally_at(t->tally, i);
+		struct slot *s;
+
+		if (c->user) {
+			s = &t->slots[(uintptr_t)c->user - 1];
+			if (s->generation == c->generation)
+				continue;
+			replace_series(t, (uintptr_t)c->user - 1, c, now);
+		} else {
+			s = target_add_slot(t, SERIES_CLASS, str_of(c->name));
+			c->user = (void *)(uintptr_t)t->nslots;
+			prepare(t, s->series, now);
+		}
+		s->class = c;
+		s->generation = c->generation;
+		target_set_rule(t, s, c->rule);
+	}
+}
+
+static void need_slot(struct target *t, enum series_kind kind, double now)
+{
+	struct slot *s;
+
+	if (target_slot(t, kind, (struct str){0}))
+		return;
+	s = target_add_slot(t, kind, str_of(series_kind_metric(kind)));
+	/* It is not 0 before it was seen, as a class is: only the start is known. */
+	if (!isnan(t->run_start) && t->run_start < now)
+		detect_started(s->series->detect, t->run_start);
+}
+
+static void sync_process(struct target *t, double now, bool goroutines, bool metrics)
+{
+	static const enum series_kind kinds[] = {
+		SERIES_FDS, SERIES_THREADS, SERIES_MEMORY, SERIES_HEAP};
+
+	if (goroutines)
+		need_slot(t, SERIES_TOTAL, now);
+	for (size_t i = 0; metrics && i < ARRAY_LEN(kinds); i++) {
+		if (!isnan(vitals_get(t->vitals, vital_of(kinds[i]))))
+			need_slot(t, kinds[i], now);
+	}
+}
+
+/* ---- judging ---- */
+
+static double pick(const double *selected, int number)
+{
+	return number >= 0 && selected ? selected[number] : NAN;
+}
+
+/* subtract is NAN when the number of healthy ones is not known now: then nothing can be judged. */
+struct series_context target_context(
+	const struct target *t, const struct slot *s, const double *selected)
+{
+	struct series_context ctx = {.load = NAN, .expected = NAN};
+	const struct rule *rule = s->class ? s->class->rule : NULL;
+
+	ctx.load = pick(selected, s->load >= 0 ? s->load : t->load);
+	ctx.blocked = s->class && s->class->example.wait != WAIT_NONE;
+	if (!rule)
+		return ctx;
+	if (s->expect >= 0) {
+		ctx.subtract = rule->expect_factor * pick(selected, s->expect);
+		ctx.expected = ctx.subtract + rule->expect_slack;
+	} else if (!isnan(rule->expect_max)) {
+		ctx.expected = rule->expect_max + rule->expect_slack;
+	}
+	return ctx;
+}
+
+/* The value of a slot in this cycle; NAN when its endpoint did not tell it. */
+static double value_now(const struct target *t, const struct slot *s, bool goroutines, bool metrics)
+{
+	if (s->series->kind == SERIES_CLASS)
+		return goroutines && s->class ? (double)s->class->count : NAN;
+	if (s->series->kind == SERIES_TOTAL)
+		return goroutines ? (double)tally_judged_total(t->tally) : NAN;
+	return metrics ? vitals_get(t->vitals, s->vital) : NAN;
+}
+
+static void log_change(const struct target *t, const struct series *s, enum verdict_state old)
+{
+	log_msg(LEVEL_INFO, "target %s/%s: %s: %s -> %s%s%s", t->job_name, t->instance, s->name,
+		verdict_state_name(old), verdict_state_name(s->verdict.state),
+		s->verdict.reason[0] ? ": " : "", s->verdict.reason);
+}
+
+/* Changes between these two come often and tell a person nothing. */
+static bool worth_a_line(enum verdict_state a, enum verdict_state b)
+{
+	return a > VERDICT_WATCHING || b > VERDICT_WATCHING;
+}
+
+static void judge_slot(
+	struct target *t, struct slot *s, double now, double value, const double *selected)
+{
+	struct series_context ctx;
+	enum verdict_state old = s->series->verdict.state;
+
+	if (isnan(value))
+		return;
+	if (s->class && s->class->ignored) {
+		s->series->at = now;
+		s->series->value = value;
+		return;
+	}
+	ctx = target_context(t, s, selected);
+	if (isnan(ctx.subtract))
+		return;
+	if (series_sample(s->series, &t->p->config->detect, now, value, &ctx) &&
+		worth_a_line(old, s->series->verdict.state) && old != s->series->verdict.state)
+		log_change(t, s->series, old);
+}
+
+static const double *selected_now(struct target *t, double *out)
+{
+	for (int i = 0; i < VITALS_SELECTORS_MAX; i++)
+		out[i] = vitals_selected(t->vitals, i);
+	return out;
+}
+
+void target_judge(struct target *t, double now, bool goroutines, bool metrics)
+{
+	double selected[VITALS_SELECTORS_MAX];
+
+	selected_now(t, selected);
+	sync_process(t, now, goroutines, metrics);
+	for (size_t i = 0; i < t->nslots; i++)
+		judge_slot(t, &t->slots[i], now, value_now(t, &t->slots[i], goroutines, metrics),
+			selected);
+	if (goroutines) {
+		if (isnan(t->first_at))
+			t->first_at = now;
+		t->last_at = now;
+	}
+}
+
+/* ---- runs ---- */
+
+void target_note_counts(struct target *t)
+{
+	size_t n = tally_count(t->tally);
+
+	t->before = xrealloc(t->before, n, sizeof(*t->before));
+	t->nbefore = n;
+	t->total_before = tally_total(t->tally);
+	for (size_t i = 0; i < n; i++)
+		t->before[i] = tally_at(t->tally, i)->count;
+}
+
+/* Without a start time a restart is a fall of the total by half and of most classes at once. */
+static bool all_fell(const struct target *t)
+{
+	size_t had = 0, fell = 0;
+
+	if (t->total_before == 0 || tally_total(t->tally) * 2 > t->total_before)
+		return false;
+	for (size_t i = 0; i < t->nbefore; i++) {
+		if (t->before[i] == 0)
+			continue;
+		had++;
+		fell += tally_at(t->tally, i)->count < t->before[i];
+	}
+	return fell * 2 > had;
+}
+
+bool target_restarted(struct target *t, double *at)
+{
+	double start = t->metrics_ok ? vitals_get(t->vitals, VITAL_START) : NAN;
+	double now = (double)t->p->now_ms / 1000;
+	bool known = !isnan(t->run_start);
+
+	if (!isnan(start)) {
+		t->run_start = start;
+		if (!known || fabs(start - t->run_start_ms / 1000.0) <= START_WOBBLE_S) {
+			if (!known && t->run_id == 0)
+				target_begin_run(t, start); /* the first: no restart */
+			t->run_start_ms = (int64_t)(start * 1000);
+			return false;
+		}
+		*at = isnan(t->last_at) ? start : MIN(MAX(start, t->last_at), now);
+		return true;
+	}
+	if (t->dump_ok && t->run_id == 0)
+		target_begin_run(t, now);
+	if (known || !t->dump_ok || isnan(t->last_at) || !all_fell(t))
+		return false;
+	*at = now;
+	return true;
+}
+
+void target_begin_run(struct target *t, double at)
+{
+	bool first = t->run_id == 0;
+
+	t->run_id = ++t->p->ids->run_id;
+	t->run_start_ms = (int64_t)((isnan(t->run_start) ? at : t->run_start) * 1000);
+	t->run_first_ms = t->p->now_ms;
+	if (first)
+		return;
+	log_msg(LEVEL_INFO, "target %s/%s: the process was restarted", t->job_name, t->instance);
+	tally_new_run(t->tally);
+	vitals_new_run(t->vitals);
+	for (size_t i = 0; i < t->nslots; i++) {
+		struct series *s = t->slots[i].series;
+		enum verdict_state old = s->verdict.state;
+
+		if (series_restart(s, at) && worth_a_line(old, s->verdict.state))
+			log_change(t, s, old);
+		s->recorded_at = 0; /* so that no stored record lies before the restart */
+	}
+}

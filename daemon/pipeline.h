@@ -10,8 +10,8 @@
  * It reads no clock and waits for nothing: the time is the cycle's.  State in memory decides; what
  * the store had is taken in with the pipeline_load functions before the first cycle.
  *
- * Life cycle: pipeline_new, pipeline_load_*, pipeline_add for each target, cycles; pipeline_save_all
- * at the end, pipeline_free.
+ * Life cycle: pipeline_new, pipeline_load_*, pipeline_add for each target, cycles;
+ * pipeline_save_all at the end, pipeline_free.
  */
 #ifndef LEAKWATCH_PIPELINE_H
 #define LEAKWATCH_PIPELINE_H
@@ -27,8 +27,8 @@ struct target;
 struct pipeline_events {
 	/* Rows of one cycle begin; what alerts change until commit belongs to the same batch. */
 	struct store_batch *(*begin)(void *arg);
-	/* They are complete: the callee takes the batch.  False: samples were dropped, the next scrape
-	 * must be stored in full. */
+	/* They are complete: the callee takes the batch.  False: samples were dropped, the next
+	 * scrape must be stored in full. */
 	bool (*commit)(void *arg, struct store_batch *b);
 	void *arg;
 };

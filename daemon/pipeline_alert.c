@@ -153,12 +153,13 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 		f->limit = s->over_limit;
 }
 
-static void finding_facts(struct target *t, const struct finding *finding,
-	struct notify_facts *f, struct notify_member *members)
+static void finding_facts(struct target *t, const struct finding *finding, struct notify_facts *f,
+	struct notify_member *members)
 {
 	size_t n = 0;
 
-	*f = empty_facts(t, alert_kind_of_name(str_of(finding_alert_name(finding->kind))), t->p->now_ms);
+	*f = empty_facts(
+		t, alert_kind_of_name(str_of(finding_alert_name(finding->kind))), t->p->now_ms);
 	f->class = str_of(finding->class);
 	if (!finding->primary)
 		return;
@@ -247,8 +248,8 @@ const struct finding_events target_finding_events = {
 static void clear_own(struct target *t, enum alert_kind kind, const char *why, int64_t now_ms)
 {
 	struct label labels[LABELS_MAX];
-	const struct alert *a = alert_find(
-		t->p->alerts, kind, labels, target_labels(t, "", labels, LABELS_MAX));
+	const struct alert *a =
+		alert_find(t->p->alerts, kind, labels, target_labels(t, "", labels, LABELS_MAX));
 
 	if (a)
 		alert_clear(t->p->alerts, a->id, ALERT_END_CLEARED, why, now_ms);

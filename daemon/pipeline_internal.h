@@ -2,7 +2,8 @@
  * pipeline_internal: what the files of the pipeline share.  Level 4; not for others.
  *
  * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
- * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads them.
+ * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads
+ * them.
  */
 #ifndef LEAKWATCH_PIPELINE_INTERNAL_H
 #define LEAKWATCH_PIPELINE_INTERNAL_H
@@ -19,12 +20,12 @@
 struct slot {
 	struct series *series;
 	struct tally_class *class; /* kind class; else NULL */
-	uint32_t generation;       /* of the class when the series began */
-	enum vital vital;          /* other kinds but the total */
-	int load, expect;          /* numbers of vitals selectors, or -1 */
+	uint32_t generation; /* of the class when the series began */
+	enum vital vital; /* other kinds but the total */
+	int load, expect; /* numbers of vitals selectors, or -1 */
 	int64_t class_id, first_seen_ms;
-	bool stored;               /* its rows are in the store, or on their way */
-	uint64_t example;          /* fingerprint of the example stack that is stored */
+	bool stored; /* its rows are in the store, or on their way */
+	uint64_t example; /* fingerprint of the example stack that is stored */
 	enum verdict_state verdict_stored;
 	double verdict_at; /* when it was stored */
 };
@@ -35,7 +36,7 @@ struct metric {
 	double saved;
 };
 
-#define PIPELINE_WHY_MAX 384
+#define PIPELINE_WHY_MAX ERR_MAX
 /* Begins the info of a run whose start the process did not tell. */
 #define PIPELINE_INFERRED "start inferred"
 
@@ -61,12 +62,13 @@ struct target {
 	int load; /* the job's load_metric, or -1 */
 
 	/* history */
-	double first_at;     /* Unix time of the first whole body; NAN before */
-	double last_at;      /* of the last whole body */
-	double run_start;    /* of the process, as it says; NAN when it does not */
+	double first_at; /* Unix time of the first whole body; NAN before */
+	double last_at; /* of the last whole body */
+	double run_start; /* of the process, as it says; NAN when it does not */
 	int64_t run_id, run_start_ms, run_first_ms;
 	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
-	uint64_t *before;    /* counts by class before this body, to see a restart without a start time */
+	uint64_t *before; /* counts by class before this body, to see a restart without a start time
+			   */
 	size_t nbefore;
 	uint64_t total_before;
 
@@ -95,7 +97,7 @@ struct pipeline {
 	struct str host;
 	char *host_owned;
 	struct store_batch *batch; /* of the cycle under way */
-	int64_t now_ms;            /* of the cycle under way */
+	int64_t now_ms; /* of the cycle under way */
 	uint64_t cycles, bodies_lost;
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };

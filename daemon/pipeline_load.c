@@ -152,7 +152,8 @@ int pipeline_load(struct pipeline *p, struct store *store, struct err *err)
 	l->targets = map_new();
 	l->series = map_new();
 	p->loaded = l;
-	if (store_load_targets(store, target_cb, l, err) || store_load_runs(store, run_cb, l, err) ||
+	if (store_load_targets(store, target_cb, l, err) ||
+		store_load_runs(store, run_cb, l, err) ||
 		store_load_classes(store, class_cb, l, err) ||
 		store_load_series(store, series_cb, l, err) ||
 		store_load_detectors(store, detector_cb, l, err))
@@ -198,8 +199,9 @@ static void restore_detector(struct slot *s, const struct row_series *r, const s
 	if (!r->record_len)
 		return;
 	if (detect_load(s->series->detect, str_n(r->record, r->record_len), &err)) {
-		log_msg(LEVEL_WARNING, "target %s/%s: %s: the stored state of the detector is not "
-				       "used: %s; it begins anew from the samples",
+		log_msg(LEVEL_WARNING,
+			"target %s/%s: %s: the stored state of the detector is not "
+			"used: %s; it begins anew from the samples",
 			t->job_name, t->instance, s->series->name, err.msg);
 		return;
 	}
@@ -209,7 +211,8 @@ static void restore_detector(struct slot *s, const struct row_series *r, const s
 }
 
 /* A class whose rule is another one now starts anew: its row ends, its samples stay. */
-static bool definition_holds(const struct target *t, const struct row_class *c, const struct rule **rule)
+static bool definition_holds(
+	const struct target *t, const struct row_class *c, const struct rule **rule)
 {
 	*rule = c->rule[0] ? rule_named(t->p->config, c->rule) : NULL;
 	return c->rule[0] ? *rule && rule_definition(*rule) == c->definition : true;
@@ -234,7 +237,8 @@ static void end_class(struct target *t, const struct row_class *c)
 	t->p->events.commit(t->p->events.arg, b);
 }
 
-static void restore_class(struct target *t, const struct row_target *row, const struct row_series *r)
+static void restore_class(
+	struct target *t, const struct row_target *row, const struct row_series *r)
 {
 	const struct row_class *c = class_row(row, r->class_id);
 	const struct rule *rule;
@@ -278,7 +282,8 @@ static void restore_metric(struct target *t, const struct row_series *r)
 	}
 }
 
-static void restore_series(struct target *t, const struct row_target *row, const struct row_series *r)
+static void restore_series(
+	struct target *t, const struct row_target *row, const struct row_series *r)
 {
 	enum series_kind kind = SERIES_TOTAL;
 
@@ -303,7 +308,7 @@ static void restore_series(struct target *t, const struct row_target *row, const
 
 struct replay {
 	struct target *t;
-	double *value;    /* by slot, carried forward */
+	double *value; /* by slot, carried forward */
 	double *selected; /* by selector */
 	struct map *slot_of, *metric_of; /* series id -> index + 1 */
 	uint64_t scrapes;
@@ -386,7 +391,8 @@ static int replay_samples(struct target *t, struct err *err)
 	r.slot_of = map_new();
 	r.metric_of = map_new();
 	index_series(t, &r);
-	rc = store_load_scrapes(t->p->loaded->store, t->id, (int64_t)(from * 1000), replay_cb, &r, err);
+	rc = store_load_scrapes(
+		t->p->loaded->store, t->id, (int64_t)(from * 1000), replay_cb, &r, err);
 	map_free(r.slot_of, NULL);
 	map_free(r.metric_of, NULL);
 	free(r.value);
@@ -401,8 +407,7 @@ static void restore_findings(struct target *t)
 	const struct alert *a;
 
 	while ((a = alert_next(t->p->alerts, &at))) {
-		enum finding_kind kind =
-			finding_kind_of(alert_labels_get(&a->labels, "alertname"));
+		enum finding_kind kind = finding_kind_of(alert_labels_get(&a->labels, "alertname"));
 		struct finding *f;
 
 		if (kind == FINDING_KINDS || !a->holds || pipeline_target_is(t, a) == false)
@@ -420,8 +425,8 @@ int target_take_loaded(struct target *t, struct err *err)
 	struct row_target *row = NULL;
 
 	if (l)
-		row = map_get(l->by_name,
-			target_key(&key, str_of(t->job_name), str_of(t->instance)));
+		row = map_get(
+			l->by_name, target_key(&key, str_of(t->job_name), str_of(t->instance)));
 	buf_release(&key);
 	if (!row) {
 		t->id = ++t->p->ids->target_id;

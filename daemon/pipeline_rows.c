@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FULL_EVERY   32    /* scrapes between two full ones */
-#define REFRESH_S    600.0 /* rows that move slowly: records, verdicts that stand, last seen */
-#define REFRESH_MS   600000
+#define FULL_EVERY 32 /* scrapes between two full ones */
+#define REFRESH_S  600.0 /* rows that move slowly: records, verdicts that stand, last seen */
+#define REFRESH_MS 600000
 
 static int64_t ms_of(double s)
 {
@@ -174,7 +174,8 @@ static void write_slot(struct target *t, struct slot *s, struct store_batch *b, 
 
 /* ---- values ---- */
 
-static void add_value(struct store_batch *b, bool full, int64_t series_id, double value, double *saved)
+static void add_value(
+	struct store_batch *b, bool full, int64_t series_id, double value, double *saved)
 {
 	bool same = value == *saved || (isnan(value) && isnan(*saved));
 
@@ -238,7 +239,11 @@ static void write_values(struct target *t, struct store_batch *b, int64_t at_ms)
 
 static void put_target(struct target *t, struct store_batch *b, int64_t now_ms)
 {
-	struct store_target row = {
+	struct store_target row;
+
+	if (!t->first_seen_ms)
+		t->first_seen_ms = now_ms;
+	row = (struct store_target){
 		.id = t->id,
 		.job = str_of(t->job_name),
 		.instance = str_of(t->instance),

@@ -43,7 +43,7 @@ struct tally_example {
 	char *text; /* "func file:line\n" for each frame, leaf first, cut at a line */
 	char *entry; /* function it started in, or "" */
 	char *created_by; /* only from debug=2, else "" */
-	char *user_func;   /* first frame outside the standard library, or "" */
+	char *user_func; /* first frame outside the standard library, or "" */
 	char *user_file;
 	uint32_t user_line;
 };

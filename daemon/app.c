@@ -1,0 +1,263 @@
+#include "app_internal.h"
+#include "clock.h"
+#include "cmd.h"
+#include "log.h"
+#include "sdnotify.h"
+#include "xalloc.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITER_STOP_MS 5000
+
+/* ---- units of the pipeline ---- */
+
+static struct store_batch *begin_cb(void *arg)
+{
+	return unit_begin(arg)->batch;
+}
+
+static void arm_alerts(struct app *a);
+
+static bool commit_cb(void *arg, struct store_batch *b)
+{
+	struct app *a = arg;
+	bool whole;
+
+	(void)b; /* it is the unit's */
+	whole = unit_commit(a);
+	arm_alerts(a);
+	return whole;
+}
+
+/* ---- timers ---- */
+
+/* Alerts wait for times of their own: `for`, keep_firing_for. */
+static void arm_alerts(struct app *a)
+{
+	int64_t next = alert_next_ms(a->alerts), in;
+	struct timeval tv;
+
+	if (!a->ev_alert || next == INT64_MAX)
+		return;
+	in = MAX(next - clock_wall_ms(), (int64_t)1);
+	in = MIN(in, (int64_t)60000); /* the wall clock may be set meanwhile */
+	tv = (struct timeval){.tv_sec = in / 1000, .tv_usec = in % 1000 * 1000};
+	event_add(a->ev_alert, &tv);
+}
+
+static void alert_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *a = arg;
+
+	(void)fd;
+	(void)what;
+	alert_tick(a->alerts, clock_wall_ms());
+	arm_alerts(a);
+}
+
+static void tell_systemd(struct app *a)
+{
+	struct pipeline_stats s;
+	struct outbox_stats o;
+
+	pipeline_stats(a->pipeline, &s);
+	outbox_stats(a->outbox, &o);
+	sdnotify_status(NULL, "%zu of %zu targets up, %zu alerts firing, %zu deliveries owed%s",
+		s.up, s.targets, alert_count(a->alerts, ALERT_FIRING), o.owed,
+		a->disk_ok ? "" : ", the disk does not take writes");
+	/* Fed by the loop, and only while the writer is no further behind than its queue. */
+	if (a->watchdog_ms)
+		sdnotify_watchdog(NULL);
+}
+
+static void second_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct app *a = arg;
+
+	(void)fd;
+	(void)what;
+	tell_systemd(a);
+	app_refresh_alerts(a, clock_wall_ms());
+}
+
+/* ---- stopping ---- */
+
+static void stopped_cb(void *arg, size_t owed)
+{
+	struct app *a = arg;
+
+	if (owed)
+		log_msg(LEVEL_WARNING,
+			"%zu deliveries are still owed; they are sent at the next start", owed);
+	event_base_loopexit(a->base, NULL);
+}
+
+static void stop_cb(evutil_socket_t sig, short what, void *arg)
+{
+	struct app *a = arg;
+
+	(void)what;
+	if (a->stopping) {
+		log_msg(LEVEL_WARNING, "second signal: not waiting for deliveries");
+		event_base_loopexit(a->base, NULL);
+		return;
+	}
+	a->stopping = true;
+	log_msg(LEVEL_NOTICE, "stopping on %s", sig == SIGINT ? "SIGINT" : "SIGTERM");
+	sdnotify_stopping(NULL);
+	scrape_stop(a->scrape);
+	pipeline_save_all(a->pipeline, clock_wall_ms());
+	outbox_stop(a->outbox, OUTBOX_STOP_MS, stopped_cb, a);
+}
+
+/* ---- starting ---- */
+
+static int open_store(struct app *a, struct err *err)
+{
+	static const int codes[] = {
+		[STORE_OPEN_HELD] = CMD_HELD,
+		[STORE_OPEN_NEWER] = CMD_DATA,
+		[STORE_OPEN_FAILED] = CMD_IO,
+	};
+	struct store_opened opened;
+	enum store_open r =
+		store_open(a->config->storage_path.p, clock_wall_ms(), &a->store, &opened, err);
+
+	if (r != STORE_OPEN_OK) {
+		a->exit_code = codes[r];
+		return -1;
+	}
+	if (opened.set_aside[0])
+		log_msg(LEVEL_ERROR,
+			"the store was corrupt (%s); it is kept as %s, a new one begins",
+			opened.corrupt_why, opened.set_aside);
+	return 0;
+}
+
+static int start_writer(struct app *a, struct err *err)
+{
+	struct writer_config c = {
+		.retention_raw_ms = (int64_t)a->config->retention_raw_ms,
+		.on_state = app_disk_state,
+		.arg = a,
+	};
+	struct store *s = a->store;
+
+	a->store = NULL;
+	a->disk_ok = true;
+	a->writer = writer_new(a->base, s, &c, err);
+	if (!a->writer)
+		return -1;
+	units_send_early(a);
+	return 0;
+}
+
+static int make_parts(struct app *a, struct err *err)
+{
+	struct pipeline_events events = {.begin = begin_cb, .commit = commit_cb, .arg = a};
+	struct outbox_options options = {
+		.give_up_ms = a->config->give_up_after_ms, .result = app_outbox_result, .arg = a};
+
+	a->fetch = fetch_new(a->base, err);
+	if (!a->fetch)
+		return -1;
+	a->outbox = outbox_new(a->base, a->fetch, &options);
+	a->alerts = alert_table_new(app_alert_changed, a);
+	app_set_alert_rules(a);
+	a->pipeline = pipeline_new(a->config, a->alerts, &a->ids, &events, err);
+	if (!a->pipeline)
+		return -1;
+	a->scrape = scrape_new(a->base, a->fetch, &pipeline_scrape_events, a);
+	return app_set_receivers(a, err);
+}
+
+static void add_events(struct app *a)
+{
+	static const struct timeval second = {.tv_sec = 1};
+
+	a->ev_term = evsignal_new(a->base, SIGTERM, stop_cb, a);
+	a->ev_int = evsignal_new(a->base, SIGINT, stop_cb, a);
+	a->ev_second = event_new(a->base, -1, EV_PERSIST, second_cb, a);
+	a->ev_alert = evtimer_new(a->base, alert_cb, a);
+	if (!a->ev_term || !a->ev_int || !a->ev_second || !a->ev_alert)
+		abort(); /* only for want of memory */
+	event_add(a->ev_term, NULL);
+	event_add(a->ev_int, NULL);
+	event_add(a->ev_second, &second);
+	a->refreshed_ms = clock_wall_ms();
+	arm_alerts(a);
+}
+
+static int start(struct app *a, struct err *err)
+{
+	a->exit_code = CMD_IO;
+	if (open_store(a, err))
+		return -1;
+	if (store_load_maxima(a->store, &a->ids, err) || make_parts(a, err))
+		return -1;
+	if (app_load_alerts(a, err) || pipeline_load(a->pipeline, a->store, err))
+		return -1;
+	a->exit_code = CMD_CONFIG;
+	if (app_add_targets(a, err))
+		return -1;
+	pipeline_added_all(a->pipeline, clock_wall_ms());
+	a->exit_code = CMD_IO;
+	if (app_load_owed(a, err) || start_writer(a, err))
+		return -1;
+	add_events(a);
+	scrape_start(a->scrape);
+	a->exit_code = CMD_OK;
+	return 0;
+}
+
+static void release(struct app *a)
+{
+	scrape_free(a->scrape);
+	if (a->writer && !writer_stop(a->writer, WRITER_STOP_MS))
+		log_msg(LEVEL_ERROR, "the store did not take all rows before the end");
+	writer_free(a->writer);
+	units_free_early(a);
+	outbox_free(a->outbox);
+	pipeline_free(a->pipeline);
+	alert_table_free(a->alerts);
+	fetch_free(a->fetch);
+	store_close(a->store);
+	if (a->ev_term)
+		event_free(a->ev_term);
+	if (a->ev_int)
+		event_free(a->ev_int);
+	if (a->ev_second)
+		event_free(a->ev_second);
+	if (a->ev_alert)
+		event_free(a->ev_alert);
+	event_base_free(a->base);
+}
+
+int app_run(const struct config *config)
+{
+	struct app a = {.config = config};
+	struct err err = ERR_INIT;
+
+	signal(SIGPIPE, SIG_IGN);
+	a.base = event_base_new();
+	if (!a.base) {
+		log_msg(LEVEL_ERROR, "cannot make an event loop");
+		return CMD_IO;
+	}
+	if (start(&a, &err)) {
+		log_msg(LEVEL_ERROR, "cannot start: %s", err.msg);
+	} else {
+		a.watchdog_ms = sdnotify_watchdog_ms();
+		sdnotify_ready(NULL);
+		log_msg(LEVEL_NOTICE, "watching %zu targets, history in %s", a.ntargets,
+			config->storage_path.p);
+		if (config->nreceivers == 0)
+			log_msg(LEVEL_NOTICE, "no alerting.receivers: alerts are only logged");
+		event_base_dispatch(a.base);
+	}
+	release(&a);
+	return a.exit_code;
+}

@@ -1,0 +1,82 @@
+/*
+ * app_internal: what the files of the daemon share.  Level 4; not for others.
+ *
+ * app.c: life, signals, timers.  app_targets.c: targets of the configuration.  app_alerts.c: alert
+ * changes as rows and deliveries.  app_commit.c: one unit of work on its way to disk and outbox.
+ */
+#ifndef LEAKWATCH_APP_INTERNAL_H
+#define LEAKWATCH_APP_INTERNAL_H
+
+#include "alert.h"
+#include "app.h"
+#include "outbox.h"
+#include "pipeline.h"
+#include "scrape.h"
+#include "store.h"
+#include "store_load.h"
+#include "writer.h"
+
+#include <event2/event.h>
+
+/* A delivery that waits for its transaction; owns its strings. */
+struct owed {
+	struct outbox_delivery d;
+	struct owed *next;
+};
+
+/* Rows of one transaction and the deliveries that become owed with it. */
+struct unit {
+	struct app *app;
+	struct store_batch *batch;
+	struct owed *owed, **owed_end;
+	struct unit *next, **link; /* list of those on their way */
+};
+
+struct app {
+	const struct config *config;
+	struct event_base *base;
+	struct event *ev_term, *ev_int, *ev_second, *ev_alert;
+	struct fetch *fetch;
+	struct scrape *scrape;
+	struct store *store; /* until the writer has it */
+	struct writer *writer;
+	struct outbox *outbox;
+	struct alert_table *alerts;
+	struct pipeline *pipeline;
+	struct store_maxima ids;
+	struct unit *unit; /* being filled; NULL between units */
+	struct unit *waiting; /* on their way to the disk */
+	struct unit *early; /* complete before there was a writer */
+	bool disk_ok, stopping;
+	char disk_why[ERR_MAX];
+	uint64_t watchdog_ms;
+	int64_t refreshed_ms; /* rows of standing alerts */
+	size_t ntargets;
+	int exit_code;
+};
+
+/* app_commit.c */
+struct unit *unit_begin(struct app *a);
+/* False when samples had to be dropped. */
+bool unit_commit(struct app *a);
+void unit_owe(struct unit *u, const struct outbox_delivery *d);
+/* Deliveries of units that the disk does not take go out all the same. */
+void units_release_all(struct app *a);
+void units_send_early(struct app *a);
+void units_free_early(struct app *a);
+
+/* app_alerts.c */
+void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, const char *why);
+int app_load_alerts(struct app *a, struct err *err);
+int app_load_owed(struct app *a, struct err *err);
+int app_set_receivers(struct app *a, struct err *err);
+void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_outcome outcome,
+	int status, const char *why);
+void app_disk_state(void *arg, bool ok, const char *why);
+void app_refresh_alerts(struct app *a, int64_t now_ms);
+void app_set_alert_rules(struct app *a);
+
+/* app_targets.c */
+int app_add_targets(struct app *a, struct err *err);
+
+#endif

@@ -275,7 +275,7 @@ static int make_receiver(const struct config_receiver *r, size_t i, struct outbo
 	} secrets[] = {
 		{w->url_file, &out->url},
 		{w->secret_file, &out->secret},
-		{w->authorization.credentials_file, &out->bearer},
+		{w->authorization.credentials_file, &out->authorization},
 		{w->basic_auth.password_file, &out->password},
 	};
 
@@ -301,7 +301,10 @@ static int make_receiver(const struct config_receiver *r, size_t i, struct outbo
 		}
 		*secrets[k].to = arena_str(kept, buf_str(&secret)).p;
 	}
-	explicit_bzero(secret.p, secret.len);
+	if (out->authorization)
+		out->authorization = arena_printf(
+			kept, "%.*s %s", STR_ARG(w->authorization.type), out->authorization);
+	explicit_bzero(secret.p, secret.cap);
 	buf_release(&secret);
 	return 0;
 }

@@ -1,4 +1,5 @@
 #include "pipeline_internal.h"
+#include "map.h"
 #include "xalloc.h"
 
 #include <math.h>

@@ -1,0 +1,288 @@
+/* finding: which verdicts are one cause, and which speak for themselves. */
+#include "finding.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW  1700100000.0
+#define HOUR 3600.0
+
+struct told {
+	char log[512]; /* "+KIND/CLASS" opened, "-KIND/CLASS" closed */
+};
+
+static void add(struct told *t, char sign, const struct finding *f)
+{
+	size_t n = strlen(t->log);
+
+	snprintf(t->log + n, sizeof(t->log) - n, "%s%c%s/%s", n ? " " : "", sign,
+		finding_alert_name(f->kind), f->class);
+}
+
+static void opened(void *arg, struct finding *f)
+{
+	add(arg, '+', f);
+}
+
+static void current(void *arg, struct finding *f)
+{
+	(void)arg;
+	(void)f;
+}
+
+static void closed(void *arg, struct finding *f, const char *why)
+{
+	assert_true(why && why[0]);
+	add(arg, '-', f);
+}
+
+static struct series make(enum series_kind kind, const char *name, enum verdict_state state,
+	double rate, double since, double grown)
+{
+	return (struct series){
+		.kind = kind,
+		.name = (char *)name,
+		.at = NOW,
+		.value = grown,
+		.changed_at = NOW - 2 * HOUR,
+		.verdict = {.state = state,
+			.rate_per_hour = rate,
+			.low = rate,
+			.high = rate,
+			.since = since,
+			.base = 0,
+			.top = grown,
+			.lookback_s = 6 * HOUR,
+			.reason = "as told"},
+	};
+}
+
+static const struct detect_params params = DETECT_PARAMS_DEFAULT;
+
+static struct finding_set *set_for(struct told *t)
+{
+	struct finding_events e = {
+		.opened = opened, .current = current, .closed = closed, .arg = t};
+
+	memset(t, 0, sizeof(*t));
+	return finding_set_new(&params, &e);
+}
+
+static void run(struct finding_set *set, struct series *v, size_t n, double now)
+{
+	struct series *p[16];
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = &v[i];
+	finding_update(set, p, n, now, true);
+}
+
+/* Rows: series of one target, and what is told of them in one update. */
+static void test_causes(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t n;
+		struct {
+			enum series_kind kind;
+			const char *name;
+			enum verdict_state state;
+			double rate, since, grown;
+		} v[5];
+		const char *told;
+	} rows[] = {
+		{"nothing leaks", 2,
+			{{SERIES_CLASS, "a", VERDICT_SUSPECT, 30, NOW - 6 * HOUR, 180},
+				{SERIES_TOTAL, "go_goroutines", VERDICT_SUSPECT, 30, NOW - 6 * HOUR,
+					180}},
+			""},
+		{"two classes that began together: one finding, named after the faster", 2,
+			{{SERIES_CLASS, "slow", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180},
+				{SERIES_CLASS, "fast", VERDICT_LEAKING, 300, NOW - 8 * HOUR, 2400}},
+			"+GoroutineLeak/fast"},
+		{"two that began days apart and rise in no common ratio: two", 2,
+			{{SERIES_CLASS, "old", VERDICT_LEAKING, 30, NOW - 90 * HOUR, 2700},
+				{SERIES_CLASS, "new", VERDICT_LEAKING, 10, NOW - 6 * HOUR, 60}},
+			"+GoroutineLeak/old +GoroutineLeak/new"},
+		{"days apart as seen, but in one ratio: one", 2,
+			{{SERIES_CLASS, "reader", VERDICT_LEAKING, 30, NOW - 90 * HOUR, 2700},
+				{SERIES_CLASS, "writer", VERDICT_LEAKING, 15, NOW - 6 * HOUR,
+					1350}},
+			"+GoroutineLeak/reader"},
+		{"the total is silent where a class explains it", 2,
+			{{SERIES_TOTAL, "go_goroutines", VERDICT_LEAKING, 33, NOW - 6 * HOUR, 200},
+				{SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180}},
+			"+GoroutineLeak/a"},
+		{"and also while that class is only suspect", 2,
+			{{SERIES_TOTAL, "go_goroutines", VERDICT_LEAKING, 33, NOW - 6 * HOUR, 200},
+				{SERIES_CLASS, "a", VERDICT_SUSPECT, 30, NOW - 6 * HOUR, 180}},
+			""},
+		{"but speaks where half of its rate is left over", 2,
+			{{SERIES_TOTAL, "go_goroutines", VERDICT_LEAKING, 60, NOW - 6 * HOUR, 360},
+				{SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180}},
+			"+GoroutineLeak/a +GoroutineLeak/go_goroutines"},
+		{"descriptors that follow the goroutines are members", 2,
+			{{SERIES_FDS, "process_open_fds", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180},
+				{SERIES_CLASS, "a", VERDICT_LEAKING, 60, NOW - 6 * HOUR, 360}},
+			"+GoroutineLeak/a"},
+		{"descriptors alone", 1,
+			{{SERIES_FDS, "process_open_fds", VERDICT_LEAKING, 30, NOW - 6 * HOUR,
+				180}},
+			"+FileDescriptorLeak/process_open_fds"},
+		{"memory of 30 kB a goroutine is the goroutines'", 2,
+			{{SERIES_MEMORY, "process_resident_memory_bytes", VERDICT_LEAKING,
+				 30 * 30e3, NOW - 6 * HOUR, 180 * 30e3},
+				{SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180}},
+			"+GoroutineLeak/a"},
+		{"memory of 30 MB a goroutine is not", 2,
+			{{SERIES_MEMORY, "process_resident_memory_bytes", VERDICT_LEAKING,
+				 30 * 30e6, NOW - 6 * HOUR, 180 * 30e6},
+				{SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180}},
+			"+GoroutineLeak/a +MemoryLeak/process_resident_memory_bytes"},
+		{"heap and resident memory: one MemoryLeak", 2,
+			{{SERIES_HEAP, "go_memstats_heap_inuse_bytes", VERDICT_LEAKING, 9e6,
+				 NOW - 6 * HOUR, 54e6},
+				{SERIES_MEMORY, "process_resident_memory_bytes", VERDICT_LEAKING,
+					1e7, NOW - 6 * HOUR, 6e7}},
+			"+MemoryLeak/process_resident_memory_bytes"},
+		{"heap where resident memory is not told", 1,
+			{{SERIES_HEAP, "go_memstats_heap_inuse_bytes", VERDICT_LEAKING, 9e6,
+				NOW - 6 * HOUR, 54e6}},
+			"+MemoryLeak/go_memstats_heap_inuse_bytes"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct series v[5];
+		struct told t;
+		struct finding_set *set = set_for(&t);
+
+		for (size_t k = 0; k < rows[i].n; k++)
+			v[k] = make(rows[i].v[k].kind, rows[i].v[k].name, rows[i].v[k].state,
+				rows[i].v[k].rate, rows[i].v[k].since, rows[i].v[k].grown);
+		run(set, v, rows[i].n, NOW);
+		run(set, v, rows[i].n, NOW + 60); /* nothing new is told of the same */
+		if (strcmp(t.log, rows[i].told) != 0)
+			fail_msg("%s: told \"%s\", not \"%s\"", rows[i].what, t.log, rows[i].told);
+		finding_set_free(set);
+	}
+}
+
+/* The total waits for a class to speak: it has the better name. */
+static void test_grace(void **state)
+{
+	struct series v[2] = {
+		make(SERIES_TOTAL, "go_goroutines", VERDICT_LEAKING, 60, NOW - 6 * HOUR, 360),
+		make(SERIES_CLASS, "a", VERDICT_WATCHING, 60, NOW - 6 * HOUR, 360),
+	};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	v[0].changed_at = NOW - 60;
+	run(set, v, 2, NOW);
+	assert_string_equal(t.log, "");
+	v[1].verdict.state = VERDICT_LEAKING;
+	run(set, v, 2, NOW + 600);
+	run(set, v, 2, NOW + 2 * HOUR);
+	assert_string_equal(t.log, "+GoroutineLeak/a");
+	finding_set_free(set);
+}
+
+/* A total that spoke before any class could is taken back when a class explains it. */
+static void test_late_class(void **state)
+{
+	struct series v[2] = {
+		make(SERIES_TOTAL, "go_goroutines", VERDICT_LEAKING, 60, NOW - 6 * HOUR, 360),
+		make(SERIES_CLASS, "a", VERDICT_OK, NAN, NAN, 0),
+	};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	run(set, v, 2, NOW);
+	v[1] = make(SERIES_CLASS, "a", VERDICT_LEAKING, 60, NOW - 6 * HOUR, 360);
+	run(set, v, 2, NOW + 60);
+	assert_string_equal(t.log, "+GoroutineLeak/go_goroutines +GoroutineLeak/a "
+				   "-GoroutineLeak/go_goroutines");
+	finding_set_free(set);
+}
+
+/* Held is still there, a suspect after a restart too; ok is over. */
+static void test_close(void **state)
+{
+	struct series v[1] = {make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180)};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	run(set, v, 1, NOW);
+	v[0].verdict.state = VERDICT_HELD;
+	run(set, v, 1, NOW + 60);
+	v[0].verdict.state = VERDICT_SUSPECT;
+	run(set, v, 1, NOW + 120);
+	assert_int_equal(finding_count(set), 1);
+	v[0].verdict.state = VERDICT_OK;
+	run(set, v, 1, NOW + 180);
+	assert_int_equal(finding_count(set), 0);
+	assert_string_equal(t.log, "+GoroutineLeak/a -GoroutineLeak/a");
+	finding_set_free(set);
+}
+
+/* Over its limit it speaks beside the leak, and stops when it is back. */
+static void test_limit(void **state)
+{
+	struct series v[1] = {make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180)};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	v[0].over = true;
+	run(set, v, 1, NOW);
+	v[0].over = false;
+	run(set, v, 1, NOW + 60);
+	assert_string_equal(t.log, "+GoroutineLeak/a +GoroutineLimit/a -GoroutineLimit/a");
+	finding_set_free(set);
+}
+
+/* After a restart of the daemon the finding finds its series again, under its old name. */
+static void test_restore(void **state)
+{
+	struct series v[2] = {
+		make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180),
+		make(SERIES_CLASS, "faster", VERDICT_LEAKING, 90, NOW - 6 * HOUR, 540),
+	};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	finding_restore(set, FINDING_GOROUTINES, STR("a"), NOW - 3 * HOUR);
+	finding_restore(set, FINDING_GOROUTINES, STR("gone"), NOW - 3 * HOUR);
+	/* Nothing is said before a whole body told which classes there are. */
+	finding_update(set, NULL, 0, NOW, false);
+	assert_int_equal(finding_count(set), 2);
+	run(set, v, 2, NOW + 60);
+	assert_string_equal(t.log, "-GoroutineLeak/gone");
+	assert_int_equal(finding_at(set, 0)->nmembers, 2);
+	assert_string_equal(finding_at(set, 0)->class, "a");
+	finding_set_free(set);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_grace),
+		cmocka_unit_test(test_late_class),
+		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_restore),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+/* vitals: what is kept of /metrics. */
+#include "vitals.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void read_body(struct vitals *v, const char *text, double now)
+{
+	struct prom_sink sink = vitals_sink(v);
+	struct prom *p = prom_new(&sink, PROM_TIME_MS);
+	struct err err;
+
+	vitals_begin(v);
+	prom_feed(p, text, strlen(text));
+	assert_int_equal(prom_finish(p, &err), 0);
+	vitals_end(v, now);
+	prom_free(p);
+}
+
+static void test_process(void **state)
+{
+	struct vitals *v = vitals_new();
+
+	(void)state;
+	assert_true(isnan(vitals_get(v, VITAL_FDS)));
+	read_body(v,
+		"# TYPE process_open_fds gauge\nprocess_open_fds 12\n"
+		"process_start_time_seconds 1.7e+09\n"
+		"go_info{version=\"go1.26.0\"} 1\n"
+		"shop_build_info{revision=\"abc\",version=\"v1.2.3\"} 1\n"
+		"unwanted{a=\"b\"} 5\n",
+		100);
+	assert_true(vitals_get(v, VITAL_FDS) == 12);
+	assert_true(vitals_get(v, VITAL_START) == 1.7e9);
+	assert_true(isnan(vitals_get(v, VITAL_RESIDENT)));
+	assert_string_equal(vitals_go_version(v), "go1.26.0");
+	assert_string_equal(vitals_version(v), "v1.2.3");
+	/* A scrape that failed: nothing is known, not the old values. */
+	vitals_abandon(v);
+	assert_true(isnan(vitals_get(v, VITAL_FDS)));
+	vitals_free(v);
+}
+
+static void test_selected(void **state)
+{
+	struct vitals *v = vitals_new();
+	struct err err;
+	int users = vitals_want(v, STR("app_users{zone=\"a\"}"), &err);
+	int all = vitals_want(v, STR("app_users"), &err);
+	int requests = vitals_want(v, STR("http_requests_total"), &err);
+
+	(void)state;
+	assert_int_equal(vitals_want(v, STR("app_users"), &err), all);
+	assert_int_equal(vitals_want(v, STR("app_users{"), &err), -1);
+	assert_string_equal(vitals_selector(v, users), "app_users{zone=\"a\"}");
+	assert_null(vitals_selector(v, 3));
+	read_body(v,
+		"app_users{zone=\"a\"} 3\napp_users{zone=\"b\"} 4\n"
+		"# TYPE http_requests_total counter\n"
+		"http_requests_total{code=\"200\"} 90\nhttp_requests_total{code=\"500\"} 10\n",
+		100);
+	assert_true(vitals_selected(v, users) == 3);
+	assert_true(vitals_selected(v, all) == 7); /* matching series are summed */
+	assert_true(isnan(vitals_selected(v, requests))); /* a counter needs two */
+	read_body(v,
+		"app_users{zone=\"b\"} 4\n# TYPE http_requests_total counter\n"
+		"http_requests_total 160\n",
+		110);
+	assert_true(isnan(vitals_selected(v, users)));
+	assert_true(vitals_selected(v, requests) == 6); /* per second */
+	/* It fell: the process began anew, no rate across that. */
+	read_body(v, "# TYPE http_requests_total counter\nhttp_requests_total 5\n", 120);
+	assert_true(isnan(vitals_selected(v, requests)));
+	vitals_free(v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_selected),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -105,6 +105,7 @@ static void publish(struct detect *d, const struct alarm *a)
 	v->high = a->high * d->scale;
 	v->since = real_time(d, a->since);
 	v->since_at_least = a->since_at_least;
+	v->was_leaking = a->was_leaking;
 	v->base = a->base;
 	v->top = a->top;
 	v->lookback_s = a->look / d->scale;
@@ -165,7 +166,8 @@ static void raise_alarm(struct detect *d, double end, const struct rise *r)
 
 	a->how = r->how;
 	a->ring = r->ring;
-	rate_interval(d, a, r->rate, r->error, r->shape.growth, r->look);
+	rate_interval(
+		d, a, r->rate, r->error, r->how == RISE_ANCHOR ? 0 : r->shape.growth, r->look);
 	a->opened_rate = a->rate;
 	a->was_leaking = leaking;
 	words_rise(d, r, why, sizeof(why));
@@ -186,15 +188,29 @@ static void open_alarm(struct detect *d, double end, const struct rise *r)
 	raise_alarm(d, end, r);
 }
 
+/* Held, and higher than when it stopped by more than chance. */
+static bool above_held(const struct detect *d, double x)
+{
+	const struct alarm *a = d->alarm;
+
+	return x > a->held_top + fmax(NEW_TOP * (a->held_top - a->base), d->unit);
+}
+
 static void note_top(struct detect *d, double end, double x)
 {
 	struct alarm *a = d->alarm;
 
 	if (isnan(x) || x <= a->top)
 		return;
-	if (d->state != VERDICT_HELD || x > a->top + fmax(NEW_TOP * (a->top - a->base), d->unit))
+	if (d->state != VERDICT_HELD || above_held(d, x))
 		a->top_at = end;
 	a->top = x;
+}
+
+/* A lookback that still sees the old rise does not end `held`; a new one does. */
+static bool grows_anew(const struct detect *d, const struct rise *r)
+{
+	return d->state == VERDICT_HELD && (r->how == RISE_RUNS || above_held(d, d->alarm->top));
 }
 
 static void note_rise(struct detect *d, double end, const struct rise *r)
@@ -203,7 +219,7 @@ static void note_rise(struct detect *d, double end, const struct rise *r)
 
 	if (r->level == RISE_NONE)
 		return;
-	if (!(r->level == RISE_LEAKING && !a->was_leaking) && d->state != VERDICT_HELD)
+	if (!(r->level == RISE_LEAKING && !a->was_leaking) && !grows_anew(d, r))
 		return;
 	a->look = r->how == RISE_RUNS ? r->look : fmax(a->look, r->look);
 	a->top = fmax(a->top, r->shape.last);
@@ -277,6 +293,7 @@ static void stopped(struct detect *d, double end)
 		return;
 	snprintf(why, sizeof(why), "stopped growing, %s still held",
 		words_value(d, a->top - a->base, held, sizeof(held)));
+	a->held_top = a->top;
 	set_state(d, end, VERDICT_HELD, a, why);
 }
 
@@ -311,14 +328,18 @@ static void decide(struct detect *d, double end, double x, const struct rise *be
 
 /* ---- windows --------------------------------------------------------------------------------- */
 
-static void restart_alarm(struct detect *d, double t)
+static void restart_alarm(struct detect *d, double t, const struct rise *runs)
 {
 	struct alarm *a = d->alarm;
 	char why[VERDICT_REASON_MAX], rate[48];
 
 	if (a->carrying) { /* another restart before the new run could tell */
 		a->carry_from = t;
-	} else if (d->state == VERDICT_LEAKING || (d->state == VERDICT_HELD && a->was_leaking)) {
+	} else if (a->how == RISE_RUNS && runs->level == RISE_LEAKING && a->was_leaking) {
+		a->top_at = t; /* it grew in this run as in those before */
+		rate_interval(d, a, runs->rate, runs->error, 0, runs->look);
+		publish(d, a);
+	} else if (a->was_leaking) {
 		a->carrying = true;
 		a->carry_from = a->carry_first = t;
 		a->carry_rate = a->opened_rate;
@@ -334,15 +355,15 @@ static void restart_alarm(struct detect *d, double t)
 
 static void restart_now(struct detect *d, double t)
 {
-	struct rise best = {.level = RISE_NONE};
+	struct rise runs = {.level = RISE_NONE};
 
 	runs_close(d, t);
+	runs_test(d, &runs);
 	if (d->alarm)
-		restart_alarm(d, t);
+		restart_alarm(d, t, &runs);
 	else if (d->state == VERDICT_WATCHING)
 		set_state(d, t, VERDICT_OK, NULL, "the process was restarted");
-	runs_test(d, &best);
-	decide(d, t, NAN, &best);
+	decide(d, t, NAN, &runs);
 }
 
 static void take_restarts(struct detect *d, double end)

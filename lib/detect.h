@@ -65,6 +65,8 @@ struct verdict {
 	double rate_per_hour, low, high; /* 95 % interval; NAN when there is no rate */
 	double since; /* when the growth began; NAN in state ok */
 	bool since_at_least; /* it began before the first sample: "at least since" */
+	bool was_leaking; /* this alarm was leaking before; a suspect with it is a leak whose
+			   * process restarted: not over, not proven again */
 	double base, top; /* level where it began, highest floor since; NAN in state ok */
 	double lookback_s; /* length of the rise that was judged, real seconds; NAN in state ok */
 	char reason[VERDICT_REASON_MAX]; /* in words; for ok after an alarm: why it resolved */

@@ -70,6 +70,7 @@ struct alarm {
 	enum rise_how how;
 	enum ring_id ring;
 	bool was_leaking, since_at_least;
+	double held_top; /* top when it stopped growing */
 	int low_windows; /* 10-min floors in a row at or under half of the growth */
 	bool carrying; /* leaking before the restart; watching the new run */
 	double carry_from, carry_first, carry_rate;

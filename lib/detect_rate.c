@@ -8,16 +8,30 @@
 #define RATE_HOURS  72 /* newest hours that make the present rate */
 #define RUNS_ERRORS 4.3 /* standard errors: Student's t for three runs */
 
-/* Windows at the front that are flat: the rise begins after them. */
+/* Windows at the front that are flat: up to the last that is hardly higher than the first. */
+/* keep: windows that remain at least. */
 static size_t flat_front(const double *x, const struct trend_shape *s, size_t keep)
 {
-	double e[TREND_MAX];
-	size_t k = 0;
+	size_t k = s->n - 1;
 
-	trend_envelope(x, s->n, e);
-	while (s->n - k > keep && e[k + 1] <= s->first + FLAT * s->growth)
-		k++;
-	return k;
+	while (k > 0 && x[k] > s->first + FLAT * s->growth)
+		k--;
+	return MIN(k, s->n > keep ? s->n - keep : 0);
+}
+
+/* The same in hourly floors, for the rises of the day ring, each of whose values is a day's. */
+static double flat_hours_end(const struct moving *m, const struct rise *r, double begin, double end)
+{
+	const struct ring *h = &m->ring[RING_HOUR];
+	int64_t from = MAX(window_from(begin, HOUR), h->closed - HOUR_CAP), i;
+
+	for (i = MIN(h->closed, (int64_t)(end / HOUR)) - 1; i > from; i--) {
+		double x = windows_less_load(m, h, i);
+
+		if (!isnan(x) && x <= r->shape.first + FLAT * r->shape.growth)
+			break;
+	}
+	return (double)i * HOUR;
 }
 
 /* Steps back from window i while the series rose there at a fair part of `per_window`. */
@@ -46,15 +60,18 @@ static void find_since(const struct detect *d, struct rise *r, const double *x, 
 {
 	const struct moving *m = d->m;
 	double w = ring_width[r->ring], begin = (double)i0 * w;
-	size_t flat = flat_front(x, &r->shape, 2);
+	size_t n = r->shape.n, flat = flat_front(x, &r->shape, 2);
 	enum ring_id id = r->ring == RING_FAST || r->ring == RING_TEN ? RING_HOUR : r->ring;
 	double wide = ring_width[id], per_window = r->shape.growth / r->look * wide;
 	int64_t from = tests_first_window(d, id), i = (int64_t)ceil(begin / wide);
 
 	if (r->ring == RING_DAY)
 		begin = (double)(i0 + 1) * w - DAY; /* the first value covers the day before it */
-	if (flat > 0) {
+	/* A straight line is under FLAT of its growth for FLAT of its length, too. */
+	if ((double)flat > FLAT * (double)n + 1) {
 		r->since = (double)(i0 + (int64_t)flat) * w;
+		if (r->ring == RING_DAY)
+			r->since = flat_hours_end(m, r, begin, r->since);
 		return;
 	}
 	i = walk_back(m, id, i, from, MAX((int64_t)1, (int64_t)(r->look / wide / 6)),
@@ -67,7 +84,7 @@ static void find_since(const struct detect *d, struct rise *r, const double *x, 
 	r->since = d->run;
 	if (d->run > d->first || d->zero_known)
 		return;
-	if (d->start > d->first - 2 * TEN)
+	if (d->start > d->first - HOUR / 2)
 		r->since = d->start;
 	else
 		r->since_at_least = true;
@@ -92,7 +109,7 @@ void rate_interval(const struct detect *d, struct alarm *a, double rate, double 
 	double k = a->how == RISE_RUNS ? RUNS_ERRORS : INTERVAL, hours = look / HOUR;
 
 	/* Counts come one by one: a growth of G has the variance of G arrivals. */
-	if (d->kind == DETECT_COUNT && a->how != RISE_RUNS && a->how != RISE_ANCHOR)
+	if (d->kind == DETECT_COUNT && a->how != RISE_RUNS)
 		error = sqrt(error * error + fmax(0, growth) / (hours * hours));
 	a->rate = rate;
 	a->low = rate - k * error;

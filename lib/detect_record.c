@@ -250,6 +250,7 @@ static void walk_alarm(struct walk *w, struct detect *d)
 	a->ring = (enum ring_id)number(w, a->ring, 1, RING_FAST, RING_DAY);
 	flag(w, &a->was_leaking);
 	flag(w, &a->since_at_least);
+	value(w, &a->held_top);
 	a->low_windows = (int)number(w, a->low_windows, 4, 0, INT32_MAX);
 	flag(w, &a->carrying);
 	span(w, &a->carry_from, false);
@@ -272,6 +273,7 @@ static void walk_verdict(struct walk *w, struct detect *d)
 	f64(w, &v->high);
 	f64(w, &v->since);
 	flag(w, &v->since_at_least);
+	flag(w, &v->was_leaking);
 	f64(w, &v->base);
 	f64(w, &v->top);
 	f64(w, &v->lookback_s);

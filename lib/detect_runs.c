@@ -236,7 +236,7 @@ static bool grows_again(struct detect *d, double end)
 	a->how = RISE_CARRY;
 	a->ring = RING_TEN;
 	a->carrying = false;
-	rate_interval(d, a, rate, error, 0, HOUR);
+	rate_interval(d, a, rate, error, x[n - 1] - x[0], (double)n * TEN);
 	return true;
 }
 

@@ -4,23 +4,25 @@
  * What is owed lives in the store; the outbox holds it in memory and sends it.  Each receiver has a
  * queue of its own and one request at a time, so one that is slow or dead delays nobody else.
  *
- *   2xx                      delivered.
- *   408, 429, 5xx, 3xx, no whole answer   tried again: after random(0, min(5 min, 1 s × 2^n)), n
- * being the receiver's failures in a row ("full jitter"); not before Retry-After, of which an hour
- * at most is believed. other 4xx                parked: told once, never sent again. older than
- * give_up_ms    given up.
+ * - 2xx: delivered.
+ * - 408, 429, 5xx, 3xx or no whole answer: tried again, after random(0, min(5 min, 1 s * 2^n)),
+ *   n being the receiver's failures in a row before this one ("full jitter"), and not before its
+ *   Retry-After, of which an hour at most is believed.
+ * - Other 4xx: parked, which is told once; never sent again.
+ * - Older than give_up_ms: given up.
  *
- * What is stale is not sent.  A message that a later one of the same alert overtakes in the queue
- * is dropped; and when the later one says "resolved" and no attempt at the first can have reached
- * the receiver, both are.  So a receiver that was told of an alert, or may have been, is always
- * told that it ended; one that was not hears neither.  (After a restart everything may have been
- * sent before.)
+ * What is stale is not sent.  A message that a later one of its alert overtakes in the queue is
+ * dropped.  Where it was to open the alert, no attempt at it can have reached the receiver and the
+ * later one says "resolved", both are dropped.  So a receiver that was told of an alert, or may
+ * have been, is always told that it ended; one that was not hears neither.  What an earlier process
+ * owed may have been sent by it.
  *
- * A message that a receiver answers five times with 5xx (503 is its own pause, and does not count)
- * lets the others pass, so that one it cannot digest does not hold up a night's alerts.
+ * A message that a receiver answers five times with 5xx lets the others pass, so that one it cannot
+ * digest does not hold up a night's alerts.  (503 does not count: it is the receiver as a whole
+ * that asks for a pause.)
  *
- * A request is POST, content-type application/json, with webhook-id, and with a secret also
- * webhook-timestamp and webhook-signature, of the moment of each attempt.
+ * A request is POST, content-type application/json, with webhook-id, with webhook-timestamp of the
+ * moment of this attempt, and with a secret also webhook-signature.
  *
  * Life cycle: outbox_new, outbox_receivers, outbox_add for what the store owes and for what is new;
  * outbox_stop, outbox_free.  Each delivery ends in exactly one callback with an outcome other than
@@ -61,6 +63,7 @@ struct outbox_delivery {
 	const char *webhook_id;
 	const char *alert_id;
 	unsigned change; /* of the alert: later changes have higher numbers */
+	bool opening; /* no message of this alert went to this receiver before */
 	bool resolved; /* this message says that the alert ended */
 	unsigned attempts; /* so far */
 	int64_t created_ms; /* wall; its age is counted from here */
@@ -102,7 +105,7 @@ void outbox_free(struct outbox *o);
 
 /*
  * Sets the receivers; everything is copied.  Queues stay with the receiver of the same name; what
- * was owed to one that is gone is parked, which is told from within.
+ * is owed to one that is gone is parked, which is told soon after, from the loop.
  */
 void outbox_receivers(struct outbox *o, const struct outbox_receiver *v, size_t n);
 

@@ -1,7 +1,6 @@
 /* Batches into tables: one transaction, statements prepared once. */
 #include "store_internal.h"
 
-
 #define SYNC_EVERY_MS 5000 /* what a power cut may take of the samples */
 
 static const char *const op_sql[OP_KINDS] = {

@@ -112,7 +112,7 @@ struct slot *target_slot(struct target *t, enum series_kind kind, struct str nam
 struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name);
 void target_set_rule(struct target *t, struct slot *s, const struct rule *rule);
 struct series_context target_context(
-	const struct target *t, const struct slot *s, const double *selected);
+	const struct target *t, const struct slot *s, const double *values, const double *selected);
 void target_free_slots(struct target *t);
 
 /* pipeline_alert.c */

@@ -354,7 +354,7 @@ static void replay_cb(
 		if (!endpoint_got(s, scrape->got) || isnan(r->value[i]) ||
 			at <= s->series->recorded_at || (s->class && s->class->ignored))
 			continue;
-		ctx = target_context(t, s, r->selected);
+		ctx = target_context(t, s, r->value, r->selected);
 		if (!isnan(ctx.subtract))
 			series_sample(s->series, &t->p->config->detect, at, r->value[i], &ctx);
 	}

@@ -157,23 +157,57 @@ static double pick(const double *selected, int number)
 	return number >= 0 && selected ? selected[number] : NAN;
 }
 
+/* How many of a class are healthy by its rule; subtract is what the detector takes off. */
+static void expectation(const struct slot *s, const double *selected, struct series_context *ctx)
+{
+	const struct rule *rule = s->class ? s->class->rule : NULL;
+
+	if (!rule)
+		return;
+	if (s->expect >= 0) {
+		ctx->subtract = rule->expect_factor * pick(selected, s->expect);
+		ctx->expected = ctx->subtract + rule->expect_slack;
+	} else if (!isnan(rule->expect_max)) {
+		ctx->expected = rule->expect_max + rule->expect_slack;
+	}
+}
+
+/*
+ * Of all goroutines of the total, those that rules expect: they are judged by their rules, and the
+ * total by what is left.  values are by slot; NAN when a metric that a rule names is not known now.
+ */
+static double expected_of_total(
+	const struct target *t, const double *values, const double *selected)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < t->nslots; i++) {
+		const struct slot *s = &t->slots[i];
+		struct series_context ctx = {.expected = NAN};
+
+		if (!s->class || s->class->ignored || isnan(values[i]))
+			continue;
+		expectation(s, selected, &ctx);
+		if (isnan(ctx.subtract))
+			return NAN;
+		if (!isnan(ctx.expected))
+			sum += MIN(values[i], ctx.expected);
+	}
+	return sum;
+}
+
 /* subtract is NAN when the number of healthy ones is not known now: then nothing can be judged. */
 struct series_context target_context(
-	const struct target *t, const struct slot *s, const double *selected)
+	const struct target *t, const struct slot *s, const double *values, const double *selected)
 {
 	struct series_context ctx = {.load = NAN, .expected = NAN};
-	const struct rule *rule = s->class ? s->class->rule : NULL;
 
 	ctx.load = pick(selected, s->load >= 0 ? s->load : t->load);
 	ctx.blocked = s->class && s->class->example.wait != WAIT_NONE;
-	if (!rule)
-		return ctx;
-	if (s->expect >= 0) {
-		ctx.subtract = rule->expect_factor * pick(selected, s->expect);
-		ctx.expected = ctx.subtract + rule->expect_slack;
-	} else if (!isnan(rule->expect_max)) {
-		ctx.expected = rule->expect_max + rule->expect_slack;
-	}
+	if (s->series->kind == SERIES_TOTAL)
+		ctx.subtract = expected_of_total(t, values, selected);
+	else
+		expectation(s, selected, &ctx);
 	return ctx;
 }
 
@@ -201,8 +235,10 @@ static bool worth_a_line(enum verdict_state a, enum verdict_state b)
 }
 
 static void judge_slot(
-	struct target *t, struct slot *s, double now, double value, const double *selected)
+	struct target *t, size_t i, double now, const double *values, const double *selected)
 {
+	struct slot *s = &t->slots[i];
+	double value = values[i];
 	struct series_context ctx;
 	enum verdict_state old = s->series->verdict.state;
 
@@ -213,7 +249,7 @@ static void judge_slot(
 		s->series->value = value;
 		return;
 	}
-	ctx = target_context(t, s, selected);
+	ctx = target_context(t, s, values, selected);
 	if (isnan(ctx.subtract))
 		return;
 	if (series_sample(s->series, &t->p->config->detect, now, value, &ctx) &&
@@ -230,13 +266,16 @@ static const double *selected_now(struct target *t, double *out)
 
 void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 {
-	double selected[VITALS_SELECTORS_MAX];
+	double selected[VITALS_SELECTORS_MAX], *values;
 
 	selected_now(t, selected);
 	sync_process(t, now, goroutines, metrics);
+	values = xcalloc(t->nslots, sizeof(*values));
 	for (size_t i = 0; i < t->nslots; i++)
-		judge_slot(t, &t->slots[i], now, value_now(t, &t->slots[i], goroutines, metrics),
-			selected);
+		values[i] = value_now(t, &t->slots[i], goroutines, metrics);
+	for (size_t i = 0; i < t->nslots; i++)
+		judge_slot(t, i, now, values, selected);
+	free(values);
 	if (goroutines) {
 		if (isnan(t->first_at))
 			t->first_at = now;

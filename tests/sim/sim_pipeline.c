@@ -1,9 +1,9 @@
 /*
  * sim_pipeline: the real pipeline and store in simulated time.
  *
- * A simulated service answers scrapes once a minute for days, in a second: bodies as Go prints them,
- * fed in pieces, through parser, classes, series, verdicts, findings and alerts into a real SQLite
- * file.  Each scenario says which alerts must come and which must not.
+ * A simulated service answers scrapes once a minute for days, in a second: bodies as Go prints
+ * them, fed in pieces, through parser, classes, series, verdicts, findings and alerts into a real
+ * SQLite file.  Each scenario says which alerts must come and which must not.
  *
  *   sim_pipeline [--check]   one line a scenario; with --check also "N passed, N failed"
  */
@@ -29,7 +29,7 @@
 /* ---- the service ---- */
 
 struct service {
-	double conns;    /* leaked client connections */
+	double conns; /* leaked client connections */
 	double sessions; /* goroutines of users */
 	double users;
 	double start;
@@ -50,9 +50,11 @@ static void dump(const struct service *s, struct buf *b)
 	buf_addf(b, "goroutine profile: total %.0f\n", 2 * conns + sessions + 9);
 	record(b, conns, "0x43be36 0x4340f7 0x46c5c1 0x7a0001 0x46c5c1",
 		"#\t0x46c5c0\tinternal/poll.runtime_pollWait+0x80\t/go/src/runtime/netpoll.go:345\n"
-		"#\t0x7a0000\tnet/http.(*persistConn).readLoop+0xa5\t/go/src/net/http/transport.go:2200\n");
+		"#\t0x7a0000\tnet/http.(*persistConn).readLoop+0xa5\t/go/src/net/http/"
+		"transport.go:2200\n");
 	record(b, conns, "0x43be36 0x447d27 0x7a1001 0x46c5c1",
-		"#\t0x7a1000\tnet/http.(*persistConn).writeLoop+0xf0\t/go/src/net/http/transport.go:2400\n");
+		"#\t0x7a1000\tnet/http.(*persistConn).writeLoop+0xf0\t/go/src/net/http/"
+		"transport.go:2400\n");
 	record(b, sessions, "0x43be36 0x408a3b 0x408538 0x68551e 0x46c5c1",
 		"#\t0x68551d\tmain.(*session).wait+0x1d\t/src/app/session.go:38\n");
 	record(b, 8, "0x43be36 0x4340f7 0x50c5c1 0x7b0001 0x46c5c1",
@@ -219,8 +221,8 @@ static void start(struct watcher *w)
 	if (store_load_alerts(w->store, INT64_MAX, stored_alert_cb, w, &err) ||
 		pipeline_load(w->pipeline, w->store, &err))
 		die("load", &err);
-	t = pipeline_add(w->pipeline, job, job->statics[0].targets.v[0], &job->statics[0].labels,
-		&err);
+	t = pipeline_add(
+		w->pipeline, job, job->statics[0].targets.v[0], &job->statics[0].labels, &err);
 	w->st = t ? scrape_add(w->scrape, &c, t, &err) : NULL;
 	if (!w->st)
 		die("target", &err);
@@ -239,8 +241,8 @@ static void stop(struct watcher *w, bool clean)
 	store_close(w->store);
 }
 
-static void feed(struct watcher *w, bool (*to)(void *, struct scrape_target *, const char *, size_t),
-	const struct buf *body)
+static void feed(struct watcher *w,
+	bool (*to)(void *, struct scrape_target *, const char *, size_t), const struct buf *body)
 {
 	for (size_t at = 0, n; at < body->len; at += n) {
 		n = MIN(body->len - at, (size_t)1000);
@@ -282,15 +284,15 @@ struct scenario {
 	const char *what;
 	const char *job, *yaml; /* keys of the job, and of the file */
 	double hours;
-	double leak_per_hour;    /* connections */
-	double users_per_hour;   /* each with two goroutines */
-	double restarts_every;   /* of the service, hours; 0 = never */
-	double repaired_at;      /* hours, with a restart; 0 = never */
+	double leak_per_hour; /* connections */
+	double users_per_hour; /* each with two goroutines */
+	double restarts_every; /* of the service, hours; 0 = never */
+	double repaired_at; /* hours, with a restart; 0 = never */
 	double watcher_restarts; /* every so many hours; 0 = never */
 	bool kill_watcher, no_metrics;
-	const char *told;  /* exactly, in order */
+	const char *told; /* exactly, in order */
 	const char *class; /* of the first */
-	double within;     /* hours from the first scrape */
+	double within; /* hours from the first scrape */
 };
 
 #define LOAD "    load_metric: app_users\n"
@@ -401,7 +403,8 @@ static struct config *make_config(const struct scenario *s)
 /* One minute of the service's life. */
 static void live(const struct scenario *s, struct service *v, unsigned minute)
 {
-	unsigned every = (unsigned)(s->restarts_every * 60), repair = (unsigned)(s->repaired_at * 60);
+	unsigned every = (unsigned)(s->restarts_every * 60),
+		 repair = (unsigned)(s->repaired_at * 60);
 	bool repaired = repair && minute >= repair;
 
 	if (minute && ((every && minute % every == 0) || (repair && minute == repair))) {
@@ -411,7 +414,8 @@ static void live(const struct scenario *s, struct service *v, unsigned minute)
 	}
 	if (!repaired)
 		v->conns += s->leak_per_hour / 60;
-	v->users += s->users_per_hour / 60;
+	/* Not a ruler: load that never varies cannot be told from anything else that rises. */
+	v->users += s->users_per_hour / 60 * (1 + 3 * sin(minute / 37.0));
 	/* Repaired builds are also a little smaller, so that the fall is one of most classes. */
 	v->sessions = 2 * floor(v->users) + (repaired ? 10 : 20);
 }
@@ -420,7 +424,7 @@ static bool judge(const struct scenario *s, const struct watcher *w)
 {
 	double delay = (w->first_at - T0) / HOUR;
 	bool ok = strcmp(w->told, s->told) == 0 && (!s->class || strcmp(w->class, s->class) == 0) &&
-		(!s->told[0] || delay <= s->within);
+		  (!s->told[0] || delay <= s->within);
 
 	printf("%s %s: told \"%s\"", ok ? "ok  " : "FAIL", s->what, w->told);
 	if (w->raised)
@@ -453,7 +457,8 @@ static bool run(const struct scenario *s)
 	bool ok;
 
 	w.config = config;
-	snprintf(w.path, sizeof(w.path), "%s/sim_pipeline.%ld.db", tmp ? tmp : "/tmp", (long)getpid());
+	snprintf(w.path, sizeof(w.path), "%s/sim_pipeline.%ld.db", tmp ? tmp : "/tmp",
+		(long)getpid());
 	remove_store(w.path);
 	start(&w);
 	for (unsigned minute = 0; minute < s->hours * 60; minute++) {

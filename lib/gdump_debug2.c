@@ -311,7 +311,7 @@ static void take_lines(struct gdump *g, struct goroutine_lines *l)
 		}
 		if (take_function(g, l) || take_remark(l))
 			continue;
-		if (!(l->open && g->at_end && l->rest.len == 0))
+		if (!(l->open && (g->at_end || g->overflow) && l->rest.len == 0))
 			gdump_bad_line(g, number, "not a line of a stack", l->line);
 	}
 }

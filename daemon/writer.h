@@ -5,9 +5,11 @@
  * holds for a few instructions only.  Batches are applied in order, several at a time when they
  * pile up; each done callback comes on the loop thread, in order, exactly once.
  *
- * The queue is bounded by count and bytes.  Over the bound the samples of a new batch are dropped
- * and counted, and the rest of it (targets, classes, verdicts, alerts, outbox) is kept: those rows
- * are few and none may be missed.  When the disk fails the writer keeps all it has, in order, tries
+ * The queue is bounded by count and bytes.  Over the bound, what later batches make good is taken
+ * out of a new batch (store_batch_drop_samples) and the samples are counted as dropped; the rest of
+ * it (targets, classes, verdicts, alerts, outbox) is kept: those rows are few and none may be
+ * missed.  The same holds while the write-ahead log is over its bound, because somebody reads for
+ * hours.  When the disk fails the writer keeps all it has, in order, tries
  * again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided and sent
  * meanwhile, only their rows come later.
  *
@@ -28,6 +30,7 @@ struct writer;
 struct writer_config {
 	size_t max_batches; /* 0: 4096 */
 	size_t max_bytes; /* 0: 32 MiB */
+	int64_t max_wal_bytes; /* 0: 256 MiB */
 	int64_t retention_raw_ms; /* older scrapes are deleted; 0: keep all */
 	/* On the loop thread, at each change: ok, or why not. */
 	void (*on_state)(void *arg, bool ok, const char *why);
@@ -47,7 +50,11 @@ struct writer_stats {
 	bool ok;
 };
 
-/* ok is false when the batch is not stored and never will be: refused, or given up by a stop. */
+/*
+ * ok is false when the batch is not stored and never will be: refused, or given up by a stop.  When
+ * ok is true and why is not "", the alerts, outbox and meta rows of it are stored and the rest was
+ * refused, which is a bug to be logged.
+ */
 typedef void writer_done_cb(void *arg, bool ok, const char *why);
 
 /* Takes the store, also when it fails. */

@@ -18,7 +18,7 @@
 #define WRITER_BUSY_MS	  1000 /* somebody's sqlite3 shell holds the write lock */
 #define READER_BUSY_MS	  5000
 
-/* ---- words over SQLite ----------------------------------------------------------------------- */
+/* ---- words over SQLite ----------------------------------------------------- */
 
 /* Failures of the disk or of others who hold the file: the same again may succeed later. */
 static bool is_transient(int rc)
@@ -123,8 +123,7 @@ double store_column_double(sqlite3_stmt *st, int i)
 	return sqlite3_column_type(st, i) == SQLITE_NULL ? NAN : sqlite3_column_double(st, i);
 }
 
-/* ---- one daemon a file ------------------------------------------------------------------------
- */
+/* ---- one daemon a file ----------------------------------------------------- */
 
 static bool read_pid(int fd, char *out, size_t size)
 {
@@ -192,8 +191,7 @@ bool store_is_held(const char *path, int64_t *pid)
 	return held;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------- */
 
 static struct store *new_store(const char *path)
 {

@@ -41,8 +41,8 @@ static const char *const op_sql[OP_KINDS] = {
 		"why=?7",
 	[OP_DELIVERY] = "INSERT INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
 	[OP_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
-	[OP_SCRAPE] = "INSERT INTO scrape(target_id, at_ms, got, is_full, changes) "
-		      "VALUES(?1,?2,?3,?4,?5)",
+	[OP_SCRAPE] = "INSERT INTO scrape(target_id, at_ms, got, is_full, base, changes) "
+		      "VALUES(?1,?2,?3,?4,?5,?6)",
 };
 
 /* The body is of no use once nothing is owed. */
@@ -215,7 +215,8 @@ static void bind_scrape(sqlite3_stmt *st, struct store_scrape_row *r)
 	sqlite3_bind_int64(st, 2, r->scrape.at_ms);
 	sqlite3_bind_int64(st, 3, r->scrape.got);
 	sqlite3_bind_int(st, 4, r->scrape.full);
-	store_bind_str(st, 5, buf_str(&r->changes));
+	sqlite3_bind_int64(st, 5, r->base);
+	store_bind_str(st, 6, buf_str(&r->changes));
 }
 
 static void bind_row(sqlite3_stmt *st, const struct store_op *op)

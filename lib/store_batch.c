@@ -45,9 +45,9 @@ static bool is_independent(const struct store_op *op)
 	       op->kind == OP_META;
 }
 
-static bool is_no_scrape(const struct store_op *op)
+static bool is_lasting(const struct store_op *op)
 {
-	return op->kind != OP_SCRAPE;
+	return op->kind != OP_SCRAPE && op->kind != OP_STATUS && op->kind != OP_DETECTOR;
 }
 
 /* Unlinks what is not kept; how many operations, and in *values how many samples, that were. */
@@ -81,7 +81,7 @@ size_t store_batch_drop_samples(struct store_batch *b)
 {
 	size_t values = 0;
 
-	keep_only(b, is_no_scrape, &values);
+	keep_only(b, is_lasting, &values);
 	return values;
 }
 
@@ -267,8 +267,10 @@ bool store_add_value(struct store_batch *b, int64_t series_id, double value)
 
 	if (!r || r->values >= STORE_VALUES_MAX)
 		return false;
+	if (r->values == 0)
+		r->base = series_id;
 	before = r->changes.len;
-	buf_addf(&r->changes, "%s\"%" PRId64 "\":", r->values ? "," : "", series_id);
+	buf_addf(&r->changes, "%s\"%" PRId64 "\":", r->values ? "," : "", series_id - r->base);
 	if (isfinite(value))
 		add_number(&r->changes, value);
 	else

@@ -23,8 +23,10 @@ size_t store_batch_bytes(const struct store_batch *b);
 bool store_batch_empty(const struct store_batch *b);
 /* It changes an alert or the outbox, and is synced. */
 bool store_batch_durable(const struct store_batch *b);
-/* Takes the scrapes and values out; returns how many values that were.  The next scrape of the
- * targets concerned must be full. */
+/*
+ * Takes out what later batches make good: scrapes with their values, statuses and detector records.
+ * How many values that were; when there were any, the next scrape of the targets must be full.
+ */
 size_t store_batch_drop_samples(struct store_batch *b);
 
 /*

@@ -45,7 +45,8 @@ struct store_meta_row {
 
 struct store_scrape_row {
 	struct store_scrape scrape;
-	struct buf changes; /* {"7":12,"9":null without the closing brace */
+	int64_t base; /* series id that the keys of changes count from: of the first value */
+	struct buf changes; /* {"0":12,"2":null without the closing brace */
 	size_t values;
 };
 

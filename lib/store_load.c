@@ -329,8 +329,7 @@ int store_load_meta(struct store *s, const char *key, struct buf *out, struct er
 	return rc < 0 ? -1 : 0;
 }
 
-/* ---- scrapes ----------------------------------------------------------------------------------
- */
+/* ---- scrapes --------------------------------------------------------------- */
 
 struct value_list {
 	struct store_value *v;
@@ -347,10 +346,11 @@ static void add_value(struct value_list *list, int64_t series_id, double value)
 }
 
 /*
- * Takes {"7":12,"9":null} apart.  Only what store_add_value writes is read; a text that anything
- * else has written ends where it stops to look like that.  text has a NUL at its end (SQLite's).
+ * Takes {"0":12,"2":null} apart; the keys count from base.  Only what store_add_value writes is
+ * read; a text that anything else has written ends where it stops to look like that.  text has a
+ * NUL at its end (SQLite's).
  */
-static void decode(const char *text, struct value_list *out)
+static void decode(const char *text, int64_t base, struct value_list *out)
 {
 	const char *p = text;
 	char *end;
@@ -363,11 +363,11 @@ static void decode(const char *text, struct value_list *out)
 			return;
 		p = end + 2;
 		if (strncmp(p, "null", 4) == 0) {
-			add_value(out, id, NAN);
+			add_value(out, base + id, NAN);
 			p += 4;
 			continue;
 		}
-		add_value(out, id, strtod(p, &end));
+		add_value(out, base + id, strtod(p, &end));
 		if (end == p) {
 			out->n--;
 			return;
@@ -384,7 +384,8 @@ int store_load_scrapes(struct store *s, int64_t target_id, int64_t from_ms,
 	struct store_scrape r;
 	sqlite3_stmt *st = NULL;
 	int rc = store_prepare(s,
-		"SELECT at_ms, got, is_full, changes FROM scrape WHERE target_id = ?1 AND at_ms >= "
+		"SELECT at_ms, got, is_full, base, changes FROM scrape WHERE target_id = ?1 AND "
+		"at_ms >= "
 		"coalesce((SELECT f.at_ms FROM scrape f WHERE f.target_id = ?1 AND f.at_ms <= ?2 "
 		"AND f.is_full ORDER BY f.at_ms DESC LIMIT 1), -1) ORDER BY at_ms, id",
 		&st, err);
@@ -400,7 +401,8 @@ int store_load_scrapes(struct store *s, int64_t target_id, int64_t from_ms,
 			.got = (unsigned)sqlite3_column_int(st, 1),
 			.full = sqlite3_column_int(st, 2) != 0,
 		};
-		decode((const char *)sqlite3_column_text(st, 3), &values);
+		decode((const char *)sqlite3_column_text(st, 4), sqlite3_column_int64(st, 3),
+			&values);
 		cb(arg, &r, values.v, values.n);
 		rc = 0;
 	}

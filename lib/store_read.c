@@ -5,8 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- the newest value of each series of a target ------------------------------------------------
- */
+/* ---- the newest value of each series of a target --------------------------- */
 
 struct latest {
 	int64_t series_id, at_ms;
@@ -79,8 +78,7 @@ static const struct latest *find_latest(const struct latest_list *list, int64_t 
 	return low < list->n && list->v[low].series_id == series_id ? &list->v[low] : NULL;
 }
 
-/* ---- targets -----------------------------------------------------------------------------------
- */
+/* ---- targets --------------------------------------------------------------- */
 
 #define RANK                                                                                       \
 	"CASE v.state WHEN 'leaking' THEN 0 WHEN 'suspect' THEN 1 WHEN 'held' THEN 2 "             \
@@ -157,8 +155,7 @@ int store_read_targets(struct store *s, void (*cb)(void *, const struct store_ta
 	return rc;
 }
 
-/* ---- series ------------------------------------------------------------------------------------
- */
+/* ---- series ---------------------------------------------------------------- */
 
 /* The example of a class is the stack with most goroutines. */
 static const char series_sql[] =
@@ -270,8 +267,7 @@ int store_read_values(struct store *s, const struct store_series *series, int64_
 	return store_load_scrapes(s, series->target_id, from_ms, values_cb, &r, err);
 }
 
-/* ---- alerts ------------------------------------------------------------------------------------
- */
+/* ---- alerts ---------------------------------------------------------------- */
 
 int store_read_events(struct store *s, struct str alert_id,
 	void (*cb)(void *, const struct store_alert_event *), void *arg, struct err *err)

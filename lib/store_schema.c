@@ -4,9 +4,9 @@
  * The file's tables, described column by column in leakwatch-sql(7).
  *
  * scrape holds the samples: one row a scrape, with the values that changed as one JSON object of
- * series id to value.  A row a sample would take about 15 bytes for each change, this takes about
- * 9, costs one insertion a scrape, and json_each (view v_sample) makes rows of it again.  The
- * rowid is in order of time for all targets together, so that new rows of all targets share pages.
+ * series (its id less base) to value.  That is one insertion a scrape, fewer bytes than a row for
+ * each change, and json_each (view v_sample) makes rows of it again.  The rowid is in order of time
+ * for all targets together, so that new rows of all targets share pages.
  *
  * Keys that point from what is many to what is one are deferred: the order within a batch does not
  * matter.  Alerts point at nothing, so that no other row's fate can refuse or delete one.
@@ -52,7 +52,7 @@ static const char tables[] =
 	"CREATE TABLE scrape(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
 	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
 	" at_ms INTEGER NOT NULL, got INTEGER NOT NULL, is_full INTEGER NOT NULL,"
-	" changes TEXT NOT NULL) STRICT;"
+	" base INTEGER NOT NULL, changes TEXT NOT NULL) STRICT;"
 	"CREATE INDEX scrape_target ON scrape(target_id, at_ms);"
 	"CREATE TABLE verdict(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
 	"DEFERRABLE INITIALLY DEFERRED,"
@@ -91,11 +91,11 @@ static const char views[] =
 	" s.at_ms, strftime('%Y-%m-%d %H:%M:%S', s.at_ms / 1000.0, 'unixepoch') AS at, j.value,"
 	" e.id AS series_id, t.id AS target_id, s.is_full"
 	" FROM target t JOIN scrape s ON s.target_id = t.id JOIN json_each(s.changes) j"
-	" JOIN series e ON e.id = CAST(j.key AS INTEGER);"
+	" JOIN series e ON e.id = s.base + CAST(j.key AS INTEGER);"
 	"CREATE VIEW v_latest AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
 	" l.value, strftime('%Y-%m-%d %H:%M:%S', l.at_ms / 1000.0, 'unixepoch') AS changed,"
 	" l.at_ms AS changed_ms, e.id AS series_id, t.id AS target_id FROM"
-	" (SELECT CAST(j.key AS INTEGER) AS series_id, j.value, max(s.at_ms) AS at_ms"
+	" (SELECT s.base + CAST(j.key AS INTEGER) AS series_id, j.value, max(s.at_ms) AS at_ms"
 	"  FROM target g JOIN scrape s ON s.target_id = g.id AND s.at_ms >="
 	"   (SELECT f.at_ms FROM scrape f WHERE f.target_id = g.id AND f.is_full"
 	"    ORDER BY f.at_ms DESC LIMIT 1)"

@@ -163,8 +163,7 @@ static int64_t query(const char *path, const char *sql)
 	return v;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------- */
 
 static void opens_new_and_again(void **state)
 {
@@ -328,8 +327,7 @@ static void says_why_it_cannot_open(void **state)
 	assert_null(s);
 }
 
-/* ---- in and out ---------------------------------------------------------------------------------
- */
+/* ---- in and out ------------------------------------------------------------ */
 
 struct seen {
 	char text[4096];
@@ -418,7 +416,7 @@ static void values_round_trip(void **state)
 		sqlite3 *db;
 
 		snprintf(sql, sizeof(sql),
-			"SELECT value FROM scrape, json_each(changes) WHERE key = '%zu'", i + 1);
+			"SELECT value FROM scrape, json_each(changes) WHERE key = '%zu'", i);
 		sqlite3_open(p->db, &db);
 		sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 		assert_int_equal(sqlite3_step(st), SQLITE_ROW);
@@ -764,8 +762,7 @@ static void refused_batch_changes_nothing(void **state)
 	store_close(s);
 }
 
-/* ---- retention ----------------------------------------------------------------------------------
- */
+/* ---- retention ------------------------------------------------------------- */
 
 static void old_samples_go(void **state)
 {

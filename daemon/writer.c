@@ -50,8 +50,8 @@ struct writer {
 	pthread_cond_t wake; /* the thread: something to do */
 	pthread_cond_t ended_cond; /* writer_stop: the thread has ended */
 	struct list queue, work, finished; /* waiting, in the transaction under way, to be told */
-	struct list hung; /* of work, given up by a stop while the thread may still read it */
 	bool stopping, ended;
+	bool hung; /* a stop gave the thread up: work is its own, and has had its answers */
 	uint64_t stop_at_ms;
 	struct writer_stats stats;
 	char why[ERR_MAX]; /* why stats.ok is false */
@@ -160,12 +160,10 @@ static void finish_first(struct writer *w, bool ok, const char *why)
 
 	pthread_mutex_lock(&w->lock);
 	it = take_first(&w->work);
-	if (!it) { /* a stop gave it up while the disk hung */
-		pthread_mutex_unlock(&w->lock);
-		return;
-	}
 	it->ok = ok;
 	it->why = why[0] ? xstrdup(why) : NULL;
+	if (w->hung)
+		it->done = NULL;
 	w->stats.depth--;
 	w->stats.bytes -= it->bytes;
 	w->stats.applied += ok;
@@ -366,7 +364,6 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 	list_init(&w->queue);
 	list_init(&w->work);
 	list_init(&w->finished);
-	list_init(&w->hung);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -426,28 +423,43 @@ bool writer_submit(struct writer *w, struct store_batch *b, writer_done_cb *done
 	return complete;
 }
 
-/*
- * What is left of a list gets its answer; with the lock held or the thread gone.  A batch that the
- * thread may still be reading (in_use) is left to it, and to the end of the process.
- */
-static void give_up(struct writer *w, struct list *l, bool in_use)
+static void drop_all(struct list *l)
 {
-	struct item *it, *told;
+	struct item *it;
 
 	while ((it = take_first(l))) {
-		told = xcalloc(1, sizeof(*told));
-		told->done = it->done;
-		told->arg = it->arg;
-		told->batch = in_use ? NULL : it->batch;
-		told->why =
-			xasprintf("not written before the stop%s%s", w->why[0] ? ": " : "", w->why);
-		w->stats.bytes -= it->bytes;
-		append(&w->finished, told);
-		if (in_use)
-			append(&w->hung, it);
-		else
-			free(it);
+		store_batch_free(it->batch);
+		free(it);
 	}
+}
+
+static void answer(struct writer *w, const struct item *it)
+{
+	struct item *told = xcalloc(1, sizeof(*told));
+
+	told->done = it->done;
+	told->arg = it->arg;
+	told->why = xasprintf("not written before the stop%s%s", w->why[0] ? ": " : "", w->why);
+	append(&w->finished, told);
+}
+
+/*
+ * What is left gets its answer; with the lock held.  A thread that has not ended hangs in the disk
+ * and cannot be interrupted: the batches it is at stay its own.
+ */
+static void give_up(struct writer *w)
+{
+	struct item *it;
+
+	for (it = w->work.first; it; it = it->next)
+		answer(w, it);
+	for (it = w->queue.first; it; it = it->next)
+		answer(w, it);
+	drop_all(&w->queue);
+	if (w->ended)
+		drop_all(&w->work);
+	else
+		w->hung = true;
 }
 
 bool writer_stop(struct writer *w, int deadline_ms)
@@ -472,9 +484,7 @@ bool writer_stop(struct writer *w, int deadline_ms)
 	while (!w->ended && clock_mono_ms() < until)
 		pthread_cond_timedwait(&w->ended_cond, &w->lock, &at);
 	all = w->ended && w->stats.depth == 0;
-	/* A thread that has not ended hangs in the disk and cannot be interrupted. */
-	give_up(w, &w->work, !w->ended);
-	give_up(w, &w->queue, false);
+	give_up(w);
 	w->joined = w->ended;
 	pthread_mutex_unlock(&w->lock);
 	if (w->joined)

@@ -169,6 +169,26 @@ static bool is_goexit(struct str func)
 	return str_is(func, "runtime.goexit");
 }
 
+enum which { OWN, WRAPPERS, RUNTIME, ALL }; /* each takes more than the one before */
+
+static bool stays(const struct frame *f, enum which which, bool leading)
+{
+	bool runtime = stack_is_runtime(f->func), wrapper = stack_is_wrapper(f->func, f->file);
+
+	if (is_goexit(f->func))
+		return false;
+	switch (which) {
+	case OWN:
+		return !wrapper && !(runtime && leading);
+	case WRAPPERS: /* a goroutine that has just started */
+		return !runtime;
+	case RUNTIME:
+		return !wrapper;
+	default:
+		return true;
+	}
+}
+
 /*
  * Which frames stay: as in debug=1, the runtime's before the first other one and goexit are left
  * out, and so are the compiler's wrappers, unless nothing would remain.
@@ -177,23 +197,11 @@ static size_t select_frames(const struct group *g, const struct frame **kept)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < g->nframes; i++) {
-		const struct frame *f = &g->frames[i];
-
-		if ((n == 0 && stack_is_runtime(f->func)) || is_goexit(f->func) ||
-			stack_is_wrapper(f->func, f->file))
-			continue;
-		kept[n++] = f;
-	}
-	for (size_t i = 0; n == 0 && i < g->nframes; i++) { /* a wrapper that has just started */
-		if (!stack_is_runtime(g->frames[i].func))
-			kept[n++] = &g->frames[i];
-	}
-	if (n > 0)
-		return n;
-	for (size_t i = 0; i < g->nframes; i++) {
-		if (!is_goexit(g->frames[i].func))
-			kept[n++] = &g->frames[i];
+	for (int which = OWN; n == 0 && which <= ALL; which++) {
+		for (size_t i = 0; i < g->nframes; i++) {
+			if (stays(&g->frames[i], (enum which)which, n == 0))
+				kept[n++] = &g->frames[i];
+		}
 	}
 	return n;
 }

@@ -1,0 +1,188 @@
+#include "cmd_source.h"
+
+#include "cmd.h"
+#include "fetch.h"
+#include "safe.h"
+#include "xalloc.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- files ------------------------------------------------------------------------------------
+ */
+static int read_file(const char *source, struct gdump *g, struct err *err)
+{
+	bool standard = strcmp(source, "-") == 0;
+	int fd = standard ? STDIN_FILENO : open(source, O_RDONLY | O_CLOEXEC);
+	static char piece[256 * 1024];
+	ssize_t n;
+
+	if (fd < 0)
+		return err_set(err, "cannot open %s: %s", source, strerror(errno));
+	while ((n = read(fd, piece, sizeof(piece))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		gdump_feed(g, piece, (size_t)n);
+	}
+	if (n < 0)
+		err_set(err, "cannot read %s: %s", source, strerror(errno));
+	if (!standard)
+		close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/* ---- URLs -------------------------------------------------------------------------------------
+ */
+struct download {
+	struct event_base *base;
+	struct gdump *g;
+	struct fetch_result result;
+};
+
+static bool body_cb(void *arg, const char *p, size_t n)
+{
+	struct download *d = arg;
+
+	gdump_feed(d->g, p, n);
+	return true;
+}
+
+static void done_cb(void *arg, const struct fetch_result *r)
+{
+	struct download *d = arg;
+
+	d->result = *r;
+	event_base_loopbreak(d->base);
+}
+
+static bool is_url(const char *source)
+{
+	return strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
+}
+
+/* The page to ask for; see cmd_source_read.  The caller frees it. */
+static char *page_of(const char *url)
+{
+	struct str s = str_of(url);
+	ptrdiff_t slash = str_chr(str_from(s, 8), '/');
+	struct str path = slash < 0 ? STR("") : str_from(s, 8 + (size_t)slash);
+
+	if (str_chr(s, '?') >= 0)
+		return str_dup(s);
+	if (path.len <= 1)
+		return xasprintf("%.*s/debug/pprof/goroutine?debug=1",
+			(int)(s.len - path.len), s.p);
+	if (str_ends(path, STR("/debug/pprof")) || str_ends(path, STR("/debug/pprof/")))
+		return xasprintf("%s%sgoroutine?debug=1", url, str_ends(s, STR("/")) ? "" : "/");
+	if (str_ends(path, STR("/goroutine")) || str_ends(path, STR("/goroutineleak")))
+		return xasprintf("%s?debug=1", url); /* without it the answer is for programs */
+	return str_dup(s);
+}
+
+static int say_answer(const char *url, const struct fetch_result *r, struct err *err)
+{
+	if (r->end != FETCH_OK)
+		return err_set(err, "cannot get %s: %s", url, r->why);
+	if (r->status == 401 || r->status == 403)
+		return err_set(err, "%s is not for everybody (HTTP status %d)", url, r->status);
+	if (r->status == 404)
+		return err_set(err,
+			"%s is not there (HTTP status 404): does the service import "
+			"net/http/pprof, and on this address?",
+			url);
+	if (r->status < 200 || r->status >= 300)
+		return err_set(err, "%s answered with HTTP status %d", url, r->status);
+	return 0;
+}
+
+static int read_url(const char *source, struct gdump *g, struct err *err)
+{
+	struct download d = {.base = event_base_new(), .g = g};
+	char *url = page_of(source);
+	struct fetch_request req = {.url = url,
+		.timeout_ms = CMD_SOURCE_TIMEOUT_MS,
+		.max_bytes = CMD_SOURCE_MAX_BYTES,
+		.on_body = body_cb,
+		.on_done = done_cb,
+		.arg = &d};
+	struct fetch *f = d.base ? fetch_new(d.base, err) : NULL;
+	int result = -1;
+
+	if (!d.base)
+		err_set(err, "cannot make an event loop: %s", strerror(errno));
+	if (f && fetch_start(f, &req, err)) {
+		event_base_dispatch(d.base);
+		result = say_answer(url, &d.result, err);
+	}
+	fetch_free(f);
+	if (d.base)
+		event_base_free(d.base);
+	free(url);
+	return result;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+int cmd_source_read(const char *source, struct gdump *g, struct err *err)
+{
+	if ((is_url(source) ? read_url : read_file)(source, g, err) != 0)
+		return CMD_IO;
+	if (gdump_finish(g, err) != 0) {
+		err_wrap(err, "%s", strcmp(source, "-") == 0 ? "standard input" : source);
+		return CMD_DATA;
+	}
+	return CMD_OK;
+}
+
+void cmd_source_warn(char **argv, const char *source, const struct gdump_stats *s)
+{
+	struct err e;
+
+	if (s->truncated) {
+		err_set(&e, "%s: the dump is cut off; %llu goroutine%s could be read", source,
+			(unsigned long long)s->parsed, s->parsed == 1 ? "" : "s");
+		cmd_error(CMD_OK, argv, &e);
+	} else if (s->lost > 0) {
+		err_set(&e, "%s: %llu goroutine%s could not be read", source,
+			(unsigned long long)s->lost, s->lost == 1 ? "" : "s");
+		cmd_error(CMD_OK, argv, &e);
+	}
+	if (s->first_bad_line > 0) {
+		err_set(&e, "%s: line %u: %s%s", source, s->first_bad_line, s->first_bad,
+			s->bad_lines > 1 ? ", and others like it" : "");
+		cmd_error(CMD_OK, argv, &e);
+	}
+}
+
+int cmd_source_rules(
+	char **argv, const char *file, struct config **config, struct classifier **classifier)
+{
+	struct config_errors errs;
+	struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+	int code = CMD_OK;
+
+	*classifier = NULL;
+	config_errors_init(&errs);
+	*config = file ? config_load(file, &errs) : config_default();
+	config_errors_text(&errs, file ? file : "", &text);
+	fputs(text.p, stderr);
+	if (!*config)
+		code = errs.unreadable ? CMD_IO : CMD_FAILED;
+	else if (!(*classifier = classifier_new((*config)->rules, (*config)->nrules, &err)))
+		code = cmd_error(CMD_FAILED, argv, &err);
+	buf_release(&text);
+	config_errors_release(&errs);
+	if (code != CMD_OK) {
+		config_free(*config);
+		*config = NULL;
+	}
+	return code;
+}

@@ -1,0 +1,66 @@
+/*
+ * report_internal: what the files of the report share.  Layer 1, private to report*.c.
+ *
+ * A table counts by name and keeps the names in the report's arena; report_end makes the sorted
+ * lists that the printers read.
+ */
+#ifndef LEAKWATCH_REPORT_INTERNAL_H
+#define LEAKWATCH_REPORT_INTERNAL_H
+
+#include "map.h"
+#include "report.h"
+
+/* One line of any list: only the fields that the list has are set. */
+struct counted {
+	struct str name; /* class, state, function */
+	struct str file;
+	uint32_t line;
+	uint32_t minutes; /* states: of this row; stuck and classes: the oldest */
+	uint64_t count;
+};
+
+struct table {
+	struct map *map; /* key -> struct counted, in the arena; NULL until the first one */
+	struct counted **sorted; /* by count, then by name; after report_end */
+	size_t n;
+};
+
+enum waiting { OVER_1M, OVER_10M, OVER_1H, OVER_1D, WAITING };
+
+struct report_class {
+	struct str name;
+	const struct rule *rule; /* NULL: named automatically */
+	uint64_t count;
+	uint32_t oldest_minutes;
+	uint64_t waiting[WAITING];
+	struct table states, entries, created_by, locations, stuck;
+	struct table stacks; /* only when they are kept */
+	struct str entry; /* of the first goroutine: for report_suggest */
+
+	/* The stack that most goroutines have, if one has more than half (a majority vote: no
+	 * list of stacks is needed); else one of the frequent ones. */
+	uint64_t candidate, votes;
+	struct str example; /* lines "func file:line" */
+};
+
+struct report {
+	const struct classifier *classifier;
+	struct arena arena; /* names and rows */
+	struct arena scratch; /* of one group */
+	struct gdump_stats stats;
+	bool keep_stacks;
+	struct map *classes; /* name -> struct report_class */
+	struct report_class **sorted;
+	size_t nclasses;
+	uint64_t waiting[WAITING];
+	struct table states, entries, created_by, stuck;
+	uint64_t bytes_dropped; /* rows that went to "other" for want of room */
+};
+
+/* Minutes that the counts of enum waiting begin with. */
+extern const uint32_t report_waiting_minutes[WAITING];
+
+/* total of the contract: as announced, else parsed and lost. */
+uint64_t report_total(const struct report *r);
+
+#endif

@@ -1,0 +1,122 @@
+/* The report as JSON: the keys are a contract. */
+#include "report_internal.h"
+
+#include "stack.h"
+
+#include <math.h>
+
+static void set_count(json_t *o, const char *key, uint64_t n)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+enum row_kind { FUNCTION_ROW, STATE_ROW, STATE_MINUTES_ROW, STUCK_ROW, LOCATION_ROW };
+
+static json_t *row_json(const struct counted *row, enum row_kind kind)
+{
+	bool state = kind != FUNCTION_ROW && kind != LOCATION_ROW;
+	json_t *o = json_object();
+
+	json_object_set_new(o, state ? "state" : "function", json_str(row->name));
+	if (kind == LOCATION_ROW) {
+		json_object_set_new(o, "file", json_str(row->file));
+		set_count(o, "line", row->line);
+	}
+	if (kind == STATE_MINUTES_ROW)
+		set_count(o, "minutes", row->minutes);
+	set_count(o, "count", row->count);
+	if (kind == STUCK_ROW)
+		set_count(o, "oldest_minutes", row->minutes);
+	return o;
+}
+
+static json_t *table_json(const struct table *t, enum row_kind kind)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < t->n; i++)
+		json_array_append_new(list, row_json(t->sorted[i], kind));
+	return list;
+}
+
+static json_t *waiting_json(const uint64_t *waiting)
+{
+	static const char *const keys[WAITING] = {"over_1m", "over_10m", "over_1h", "over_1d"};
+	json_t *o = json_object();
+
+	for (int i = 0; i < WAITING; i++)
+		set_count(o, keys[i], waiting[i]);
+	return o;
+}
+
+static json_t *stack_json(struct str example)
+{
+	json_t *list = json_array();
+	struct str line;
+
+	while (str_line(&example, &line))
+		json_array_append_new(list, json_str(line));
+	return list;
+}
+
+static json_t *class_json(const struct report *r, const struct report_class *c)
+{
+	double share = r->stats.parsed ? (double)c->count / (double)r->stats.parsed : 0;
+	json_t *o = json_object();
+
+	json_object_set_new(o, "class", json_str(c->name));
+	set_count(o, "count", c->count);
+	json_object_set_new(o, "share", json_num(round(share * 10000) / 10000));
+	set_count(o, "oldest_minutes", c->oldest_minutes);
+	json_object_set_new(o, "states", table_json(&c->states, STATE_ROW));
+	json_object_set_new(o, "entries", table_json(&c->entries, FUNCTION_ROW));
+	json_object_set_new(o, "created_by", table_json(&c->created_by, FUNCTION_ROW));
+	json_object_set_new(o, "locations", table_json(&c->locations, LOCATION_ROW));
+	json_object_set_new(o, "stack", stack_json(c->example));
+	json_object_set_new(o, "rate_per_hour", json_null());
+	json_object_set_new(o, "hint", c->rule ? json_str(c->rule->hint) : json_string(""));
+	return o;
+}
+
+static json_t *head_json(const struct report *r)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "format", json_string(gdump_format_name(r->stats.format)));
+	set_count(o, "total", report_total(r));
+	set_count(o, "parsed", r->stats.parsed);
+	set_count(o, "duplicates", r->stats.duplicates);
+	set_count(o, "lost", r->stats.lost);
+	json_object_set_new(o, "truncated", json_boolean(r->stats.truncated));
+	return o;
+}
+
+json_t *report_json(const struct report *r)
+{
+	json_t *o = head_json(r), *classes = json_array();
+
+	json_object_set_new(o, "states", table_json(&r->states, STATE_MINUTES_ROW));
+	json_object_set_new(o, "waiting", waiting_json(r->waiting));
+	for (size_t i = 0; i < r->nclasses; i++)
+		json_array_append_new(classes, class_json(r, r->sorted[i]));
+	json_object_set_new(o, "classes", classes);
+	json_object_set_new(o, "entries", table_json(&r->entries, FUNCTION_ROW));
+	json_object_set_new(o, "created_by", table_json(&r->created_by, FUNCTION_ROW));
+	json_object_set_new(o, "stuck", table_json(&r->stuck, STUCK_ROW));
+	return o;
+}
+
+json_t *report_classes_json(const struct report *r)
+{
+	json_t *o = head_json(r), *classes = json_array();
+
+	for (size_t i = 0; i < r->nclasses; i++) {
+		json_t *c = class_json(r, r->sorted[i]);
+
+		json_object_set_new(c, "waiting", waiting_json(r->sorted[i]->waiting));
+		json_object_set_new(c, "stuck", table_json(&r->sorted[i]->stuck, STUCK_ROW));
+		json_array_append_new(classes, c);
+	}
+	json_object_set_new(o, "classes", classes);
+	return o;
+}

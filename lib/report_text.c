@@ -1,0 +1,261 @@
+/* The report as text that is read in a terminal. */
+#include "report_internal.h"
+
+#include "safe.h"
+#include "stack.h"
+
+#include <string.h>
+
+#define LIST_ROWS 3 /* of states, places and creators below a class */
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "2 min", "3 h", "2 d": whole units, as the runtime rounds down too. */
+static void add_age(struct buf *out, uint32_t minutes)
+{
+	if (minutes < 60)
+		buf_addf(out, "%u min", minutes);
+	else if (minutes < 1440)
+		buf_addf(out, "%u h", minutes / 60);
+	else
+		buf_addf(out, "%u d", minutes / 1440);
+}
+
+/* Breaks text between words so that lines, with the indentation, are at most `columns` long. */
+static void add_wrapped(struct buf *out, struct str text, size_t indent, size_t columns)
+{
+	size_t at = 0; /* columns used on the line */
+
+	while (text.len > 0) {
+		ptrdiff_t space = str_chr(text, ' ');
+		struct str word = str_sub(text, 0, space < 0 ? text.len : (size_t)space);
+
+		if (at > 0 && columns > 0 && at + 1 + word.len > columns) {
+			buf_addc(out, '\n');
+			at = 0;
+		}
+		buf_addf(out, "%*s", at ? 1 : (int)indent, "");
+		safe_add(out, word);
+		at += (at ? 1 : indent) + word.len;
+		text = str_from(text, word.len + (space < 0 ? 0 : 1));
+	}
+	buf_addc(out, '\n');
+}
+
+static void add_head(const struct report *r, const struct report_view *view, struct buf *out)
+{
+	const struct gdump_stats *s = &r->stats;
+	unsigned long long total = report_total(r);
+
+	safe_add(out, view->name);
+	buf_addf(out, ": %llu goroutine%s in %zu class%s (%s)\n", total, plural(total), r->nclasses,
+		r->nclasses == 1 ? "" : "es", gdump_format_name(s->format));
+	if (s->lost > 0)
+		buf_addf(out, "  %llu of them could not be read%s%s\n", (unsigned long long)s->lost,
+			s->first_bad[0] ? ": " : "", s->first_bad);
+	if (s->duplicates > 0)
+		buf_addf(out, "  %llu printed again under the same number, counted once\n",
+			(unsigned long long)s->duplicates);
+	if (s->truncated)
+		buf_adds(out, "  the dump is cut off: what came after the cut is missing\n");
+	if (r->bytes_dropped > 0)
+		buf_addf(out, "  names fill %zu MiB: new ones are counted as \"other\"\n",
+			REPORT_BYTES_MAX >> 20);
+}
+
+static void add_waiting(const struct report *r, struct buf *out)
+{
+	static const char *const words[WAITING] = {
+		"a minute or more", "10 minutes", "an hour", "a day"};
+
+	if (r->waiting[OVER_1M] == 0)
+		return;
+	buf_adds(out, "  waiting for");
+	for (int i = 0; i < WAITING && r->waiting[i] > 0; i++)
+		buf_addf(out, "%s %s: %llu", i ? "," : "", words[i],
+			(unsigned long long)r->waiting[i]);
+	buf_addc(out, '\n');
+	for (size_t i = 0; i < r->stuck.n; i++) {
+		const struct counted *row = r->stuck.sorted[i];
+
+		buf_addf(out, "  stuck: %llu in ", (unsigned long long)row->count);
+		safe_add(out, row->name);
+		buf_adds(out, ", the oldest for ");
+		add_age(out, row->minutes);
+		buf_addc(out, '\n');
+	}
+}
+
+static void add_states(const struct report_class *c, struct buf *out)
+{
+	if (c->states.n == 0)
+		return;
+	buf_addf(out, "%27s", "");
+	for (size_t i = 0; i < c->states.n; i++) {
+		const struct counted *row = c->states.sorted[i];
+
+		if (i == LIST_ROWS) {
+			buf_addf(out, ", and %zu more", c->states.n - i);
+			break;
+		}
+		buf_adds(out, i ? ", " : "");
+		safe_add(out, row->name);
+		if (c->states.n > 1)
+			buf_addf(out, " %llu", (unsigned long long)row->count);
+	}
+	buf_addc(out, '\n');
+}
+
+/* "at function file:line" or "created by function", the most frequent ones. */
+static void add_places(
+	const struct table *t, const char *word, uint64_t all, size_t most, struct buf *out)
+{
+	for (size_t i = 0; i < MIN(t->n, most); i++) {
+		const struct counted *row = t->sorted[i];
+
+		buf_addf(out, "%27s%s ", "", word);
+		safe_add(out, row->name);
+		if (row->file.len > 0) {
+			buf_addc(out, ' ');
+			safe_add(out, row->file);
+			buf_addf(out, ":%u", row->line);
+		}
+		if (row->count != all)
+			buf_addf(out, " (%llu)", (unsigned long long)row->count);
+		buf_addc(out, '\n');
+	}
+	if (t->n > most)
+		buf_addf(out, "%27s%s %zu other place%s\n", "", word, t->n - most,
+			plural(t->n - most));
+}
+
+static void add_class(const struct report *r, const struct report_class *c,
+	const struct report_view *view, struct buf *out)
+{
+	struct buf age = BUF_INIT;
+	double share = r->stats.parsed ? 100.0 * (double)c->count / (double)r->stats.parsed : 0;
+
+	if (c->oldest_minutes > 0)
+		add_age(&age, c->oldest_minutes);
+	buf_addf(out, "%9llu %5.1f %%  %7s  ", (unsigned long long)c->count, share, age.p);
+	safe_add(out, c->name);
+	buf_adds(out, c->rule && c->rule->ignore ? "  (ignored)\n" : "\n");
+	buf_release(&age);
+	if (view->brief)
+		return;
+	add_states(c, out);
+	add_places(&c->locations, "at", c->count, LIST_ROWS, out);
+	add_places(&c->created_by, "created by", c->count, LIST_ROWS, out);
+	if (c->rule && c->rule->hint.len > 0)
+		add_wrapped(out, c->rule->hint, 27, view->columns);
+}
+
+void report_text(const struct report *r, const struct report_view *view, struct buf *out)
+{
+	uint64_t rest = 0;
+	size_t shown = MIN(r->nclasses, view->classes);
+
+	add_head(r, view, out);
+	add_waiting(r, out);
+	if (r->nclasses > 0)
+		buf_addf(out, "\n%9s %7s  %7s  %s\n", "COUNT", "SHARE", "OLDEST", "CLASS");
+	for (size_t i = 0; i < shown; i++)
+		add_class(r, r->sorted[i], view, out);
+	for (size_t i = shown; i < r->nclasses; i++)
+		rest += r->sorted[i]->count;
+	if (rest > 0)
+		buf_addf(out, "%9llu %5.1f %%  %7s  in %zu more class%s (--format json has all)\n",
+			(unsigned long long)rest, 100.0 * (double)rest / (double)r->stats.parsed,
+			"", r->nclasses - shown, r->nclasses - shown == 1 ? "" : "es");
+}
+
+/* ---- suggested rules --------------------------------------------------------------------------
+ */
+/* A YAML string in double quotes. */
+static void add_quoted(struct buf *out, struct str s)
+{
+	buf_addc(out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\')
+			buf_addf(out, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			buf_addf(out, "\\x%02x", c);
+		else
+			buf_addc(out, (char)c);
+	}
+	buf_addc(out, '"');
+}
+
+/* "main.(*pool).worker" -> "pool-worker": what is left of letters and digits of the last part. */
+static void add_short_name(struct buf *out, struct str entry)
+{
+	ptrdiff_t slash = str_rchr(entry, '/');
+	struct str name = str_from(entry, (size_t)(slash + 1));
+	bool dash = false;
+	size_t start = out->len;
+
+	if (str_starts(name, STR("main.")))
+		name = str_from(name, 5);
+	for (size_t i = 0; i < name.len && out->len - start < 60; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+		bool upper = c >= 'A' && c <= 'Z';
+
+		if (upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+			if (dash && out->len > start)
+				buf_addc(out, '-');
+			buf_addc(out, (char)(upper ? c + 32 : c));
+			dash = false;
+		} else {
+			dash = true;
+		}
+	}
+	if (out->len == start)
+		buf_adds(out, "class");
+}
+
+/* The short name, with "-2" and so on behind it when it is taken. */
+static void add_free_name(struct buf *out, struct map *taken, struct str function)
+{
+	size_t start = out->len, end;
+
+	add_short_name(out, function);
+	end = out->len;
+	for (unsigned i = 2; map_get(taken, str_n(out->p + start, out->len - start)); i++) {
+		out->len = end;
+		buf_addf(out, "-%u", i);
+	}
+	map_put(taken, str_n(out->p + start, out->len - start), taken);
+}
+
+size_t report_suggest(const struct report *r, size_t n, struct buf *out)
+{
+	struct map *taken = map_new();
+	size_t written = 0;
+
+	for (size_t i = 0; i < r->nclasses && written < n; i++) {
+		const struct report_class *c = r->sorted[i];
+		ptrdiff_t below = str_find(c->name, STR(" < "));
+
+		if (c->rule || c->entry.len == 0 || str_is(c->name, "other"))
+			continue;
+		if (written++ == 0)
+			buf_adds(out, "classes:\n");
+		buf_adds(out, "  - name: ");
+		add_free_name(out, taken, below < 0 ? c->entry : str_sub(c->name, 0, (size_t)below));
+		buf_addf(out, "   # %llu goroutine%s\n    match:\n      entry: ",
+			(unsigned long long)c->count, plural(c->count));
+		add_quoted(out, c->entry);
+		if (below >= 0 && c->name.len < STACK_CLASS_NAME_MAX) {
+			buf_adds(out, "\n      mentions: ");
+			add_quoted(out, str_sub(c->name, 0, (size_t)below));
+		}
+		buf_adds(out, "\n    hint: \"\"\n");
+	}
+	map_free(taken, NULL);
+	return written;
+}

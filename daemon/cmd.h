@@ -29,6 +29,8 @@ enum cmd_exit {
 
 /* One line each, sorted; the table in main.c has the same rows. */
 int cmd_check_config(int argc, char **argv);
+int cmd_classify(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 
 /* "leakwatch NAME: text" and where help is, on standard error; returns CMD_USAGE. */

@@ -77,8 +77,8 @@ static char *page_of(const char *url)
 	if (str_chr(s, '?') >= 0)
 		return str_dup(s);
 	if (path.len <= 1)
-		return xasprintf("%.*s/debug/pprof/goroutine?debug=1",
-			(int)(s.len - path.len), s.p);
+		return xasprintf(
+			"%.*s/debug/pprof/goroutine?debug=1", (int)(s.len - path.len), s.p);
 	if (str_ends(path, STR("/debug/pprof")) || str_ends(path, STR("/debug/pprof/")))
 		return xasprintf("%s%sgoroutine?debug=1", url, str_ends(s, STR("/")) ? "" : "/");
 	if (str_ends(path, STR("/goroutine")) || str_ends(path, STR("/goroutineleak")))

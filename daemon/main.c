@@ -17,6 +17,8 @@ struct command {
 /* clang-format off */
 static const struct command commands[] = {
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
+	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
+	{"report", cmd_report, "what is in a goroutine dump"},
 	{NULL, NULL, NULL}
 };
 /* clang-format on */

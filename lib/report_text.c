@@ -246,7 +246,8 @@ size_t report_suggest(const struct report *r, size_t n, struct buf *out)
 		if (written++ == 0)
 			buf_adds(out, "classes:\n");
 		buf_adds(out, "  - name: ");
-		add_free_name(out, taken, below < 0 ? c->entry : str_sub(c->name, 0, (size_t)below));
+		add_free_name(
+			out, taken, below < 0 ? c->entry : str_sub(c->name, 0, (size_t)below));
 		buf_addf(out, "   # %llu goroutine%s\n    match:\n      entry: ",
 			(unsigned long long)c->count, plural(c->count));
 		add_quoted(out, c->entry);

@@ -25,36 +25,40 @@ static size_t letters(struct str s)
 	return n;
 }
 
+/* A count and its unit, which must be smaller than the one before (*next). */
+static bool take_part(struct str *rest, size_t *next, uint64_t *total)
+{
+	size_t n = digits(*rest), len = letters(str_from(*rest, n));
+	struct str unit = str_sub(*rest, n, n + len);
+	uint64_t count;
+
+	if (!str_u64(str_sub(*rest, 0, n), &count) || count > UINT32_MAX)
+		return false;
+	for (size_t u = *next; u < ARRAY_LEN(duration_units); u++) {
+		if (!str_is(unit, duration_units[u].name))
+			continue;
+		*total += count * duration_units[u].ms;
+		*rest = str_from(*rest, n + len);
+		*next = u + 1;
+		return true;
+	}
+	return false;
+}
+
 /* Prometheus's grammar (model.ParseDuration): whole numbers, each unit once, largest first. */
 int config_duration(struct str s, uint64_t *ms, struct err *err)
 {
-	struct str rest = s;
-	uint64_t total = 0, count;
-	size_t next = 0, u, n;
+	struct str rest = str_is(s, "0") ? STR("0s") : s;
+	uint64_t total = 0;
+	size_t next = 0;
 
-	if (str_is(s, "0")) {
-		*ms = 0;
-		return 0;
-	}
-	while (rest.len > 0) {
-		n = digits(rest);
-		if (!str_u64(str_sub(rest, 0, n), &count))
-			break;
-		rest = str_from(rest, n);
-		n = letters(rest);
-		for (u = next; u < ARRAY_LEN(duration_units); u++) {
-			if (str_is(str_sub(rest, 0, n), duration_units[u].name))
-				break;
-		}
-		if (u == ARRAY_LEN(duration_units) || count > UINT32_MAX)
-			break;
-		total += count * duration_units[u].ms;
-		rest = str_from(rest, n);
-		next = u + 1;
-	}
-	if (s.len == 0 || rest.len > 0)
-		return err_set(err, "\"%.*s\" is no duration: write it as 500ms, 30s or 1h30m",
-			STR_ARG(s));
+	do {
+		if (!take_part(&rest, &next, &total))
+			return err_set(err,
+				"\"%.*s\" is no duration: write it as 500ms, 30s or "
+				"1h30m",
+				STR_ARG(s));
+	} while (rest.len > 0);
 	*ms = total;
 	return 0;
 }

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
 	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
 	{"report", cmd_report, "what is in a goroutine dump"},
+	{"run", cmd_run, "the daemon, in the foreground"},
 	{NULL, NULL, NULL}
 };
 /* clang-format on */

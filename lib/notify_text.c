@@ -129,7 +129,7 @@ static void add_rate(struct buf *out, const struct notify_facts *f)
 {
 	double scale = scale_of(f->rate_per_hour, f->unit);
 
-	if (isnan(f->rate_per_hour))
+	if (isnan(f->rate_per_hour) || f->kind > ALERT_GOROUTINE_LIMIT)
 		return;
 	add_rate_per(out, f->rate_per_hour, f->unit, scale);
 	if (isnan(f->low) || isnan(f->high))
@@ -156,7 +156,7 @@ static void add_forecast(struct buf *out, const struct notify_facts *f)
 {
 	double left = f->limit - f->count, seconds = left / f->rate_per_hour * HOUR;
 
-	if (isnan(f->limit) || isnan(f->count) || f->kind == ALERT_GOROUTINE_LIMIT)
+	if (isnan(f->limit) || isnan(f->count) || f->kind > ALERT_FD_LEAK)
 		return;
 	if (left <= 0) {
 		buf_adds(out, "over the limit of ");
@@ -332,13 +332,19 @@ static void add_sentence(struct buf *out, const char *before, const struct notif
 	buf_release(&part);
 }
 
+/* "Growth: 30/h, since …" or "Since …" */
 static void add_growth_since(struct buf *out, const struct notify_facts *f)
 {
-	add_rate(out, f);
-	if (f->since_ms <= 0)
-		return;
-	buf_adds(out, out->len ? ", since " : "since ");
-	add_since(out, f);
+	struct buf rate = BUF_INIT;
+
+	add_rate(&rate, f);
+	if (rate.len)
+		buf_addf(out, "Growth: %s", rate.p);
+	if (f->since_ms > 0) {
+		buf_adds(out, rate.len ? ", since " : "Since ");
+		add_since(out, f);
+	}
+	buf_release(&rate);
 }
 
 static void add_wait(struct buf *out, const struct notify_facts *f)
@@ -366,7 +372,7 @@ static void add_reason(struct buf *out, const struct notify_facts *f)
 static void add_description(struct buf *out, const struct notify_facts *f)
 {
 	add_sentence(out, "", f, add_summary);
-	add_sentence(out, "Growth: ", f, add_growth_since);
+	add_sentence(out, "", f, add_growth_since);
 	add_sentence(out, "They wait on: ", f, add_wait);
 	add_sentence(out, "Created by ", f, add_creator);
 	add_sentence(out, "First line outside the standard library: ", f, add_user_line);

@@ -568,6 +568,27 @@ static void test_words_limits(void **state)
 	alert_labels_release(&l);
 }
 
+/* A target that is down does not grow, whatever is left in the numbers. */
+static void test_words_of_a_watch_alert(void **state)
+{
+	struct notify_facts f = {.kind = ALERT_TARGET_DOWN,
+		.job = STR("shop"),
+		.instance = STR("a:1"),
+		.now_ms = T0,
+		.since_ms = T0 - 240000,
+		.reason = STR("nobody listens there")};
+	struct alert_labels l = ALERT_LABELS_INIT;
+
+	(void)state;
+	notify_text(&f, &l);
+	expect_annotation(&l, "description",
+		"shop at a:1: cannot be scraped: nobody listens there. "
+		"Since 2026-11-21 04:02 UTC, 4 min ago.");
+	assert_false(alert_labels_has(&l, STR("rate")));
+	assert_false(alert_labels_has(&l, STR("forecast")));
+	alert_labels_release(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_words_of_a_leak),
 		cmocka_unit_test(test_words_summary),
 		cmocka_unit_test(test_words_limits),
+		cmocka_unit_test(test_words_of_a_watch_alert),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ enum cmd_exit {
 };
 
 /* One line each, sorted; the table in main.c has the same rows. */
+int cmd_backtest(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -16,6 +16,7 @@ struct command {
 /* One row a line, sorted: this is also what --help shows. */
 /* clang-format off */
 static const struct command commands[] = {
+	{"backtest", cmd_backtest, "what would have been found in a recorded history"},
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
 	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
 	{"report", cmd_report, "what is in a goroutine dump"},

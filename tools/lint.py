@@ -30,7 +30,7 @@ HOMES = {
     "uthash.h": ["lib/map"],
     "pcre2.h": ["lib/classify"],
     "openssl/": ["lib/notify"],
-    "zlib.h": ["lib/gdump", "lib/gunzip", "lib/inflate"],
+    "zlib.h": ["lib/gdump", "lib/gunzip", "lib/inflate", "daemon/cmd_backtest"],
 }
 IN_LIB_FORBIDDEN = ["event2/", "curl/", "sys/socket.h", "syslog.h"]
 C_MAX, H_MAX, COLUMNS = 600, 150, 100

@@ -1,6 +1,7 @@
 #include "clock.h"
 #include "log.h"
 #include "map.h"
+#include "safe.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -73,57 +74,6 @@ void log_set_level(enum log_level least)
 	pthread_mutex_unlock(&lock);
 }
 
-/* ---- printable ------------------------------------------------------------------------------- */
-
-/* Length of the UTF-8 sequence at p that may be shown as it is, or 0 (RFC 3629; C0, C1, DEL and the
- * characters that turn the direction of text are not shown). */
-static size_t shown_length(const unsigned char *p, size_t left)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t c;
-
-	if (n == 1)
-		return p[0] >= ' ' && p[0] != 0x7f;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n > left)
-		return 0;
-	c = p[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) || c < 0xa0)
-		return 0;
-	if (c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-		(c >= 0x2066 && c <= 0x2069))
-		return 0;
-	return n;
-}
-
-void log_escape(struct buf *b, struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t n;
-
-	for (size_t i = 0; i < s.len; i += n) {
-		n = shown_length(p + i, s.len - i);
-		if (n) {
-			buf_add(b, p + i, n);
-			continue;
-		}
-		n = 1;
-		if (p[i] == '\n')
-			buf_adds(b, "\\n");
-		else if (p[i] == '\r')
-			buf_adds(b, "\\r");
-		else if (p[i] == '\t')
-			buf_adds(b, "\\t");
-		else
-			buf_addf(b, "\\x%02x", p[i]);
-	}
-}
-
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void add_head(struct buf *b, enum log_level l)
@@ -175,7 +125,7 @@ static void put_line(enum log_level l, uint32_t left_out, const char *fmt, va_li
 	if (n >= (int)sizeof(text))
 		memcpy(text + sizeof(text) - 4, "...", 4);
 	add_head(&b, l);
-	log_escape(&b, str_of(text));
+	safe_add(&b, str_of(text));
 	if (left_out)
 		buf_addf(&b, " (%" PRIu32 " more like this were left out)", left_out);
 	buf_addc(&b, '\n');

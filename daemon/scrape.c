@@ -27,6 +27,7 @@ struct scrape_target {
 	bool insecure_skip_verify;
 
 	uint64_t due_mono_ms;
+	bool at_once; /* its first cycle is still to come, and begins at once */
 	size_t place; /* in the heap */
 	enum step step;
 	struct fetch_job *request; /* under way */
@@ -380,6 +381,12 @@ uint64_t scrape_next_due(uint64_t hash, uint64_t interval_ms, uint64_t now_mono_
 	return now_mono_ms - into + interval_ms;
 }
 
+static void set_due(struct scrape_target *t, uint64_t now_mono_ms)
+{
+	t->due_mono_ms =
+		t->at_once ? now_mono_ms : scrape_next_due(t->hash, t->interval_ms, now_mono_ms);
+}
+
 static void arm_timer(struct scrape *s)
 {
 	uint64_t now = clock_mono_ms(), wait;
@@ -407,7 +414,8 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 		due = t->due_mono_ms;
 		if (due > now)
 			break;
-		t->due_mono_ms = scrape_next_due(t->hash, t->interval_ms, now);
+		t->at_once = false;
+		set_due(t, now);
 		sift(s, t);
 		/* Whole intervals may have passed while the loop, or a turn, was waited for. */
 		missed = (now - due) / t->interval_ms + (t->step != STEP_IDLE);
@@ -453,7 +461,10 @@ struct scrape_target *scrape_add(
 	t->server_name = copy(config->server_name);
 	t->insecure_skip_verify = config->insecure_skip_verify;
 	buf_init(&t->symbols);
-	t->due_mono_ms = scrape_next_due(t->hash, t->interval_ms, clock_mono_ms());
+	if (config->at_once)
+		t->hash = clock_mono_ms() % t->interval_ms;
+	t->at_once = config->at_once;
+	set_due(t, clock_mono_ms());
 	heap_add(s, t);
 	arm_timer(s);
 	return t;
@@ -522,7 +533,7 @@ void scrape_start(struct scrape *s)
 	for (size_t i = 0; i < n; i++) {
 		struct scrape_target *t = s->heap[i];
 
-		t->due_mono_ms = scrape_next_due(t->hash, t->interval_ms, now);
+		set_due(t, now);
 		heap_add(s, t);
 	}
 	arm_timer(s);

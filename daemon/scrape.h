@@ -42,6 +42,7 @@ struct scrape_target_config {
 	const char *metrics_path; /* empty: no metrics are asked for */
 	const char *metrics_address; /* empty: address */
 	uint64_t interval_ms, timeout_ms;
+	bool at_once; /* the first cycle begins now, not when its hash says */
 	uint64_t body_limit_bytes; /* decoded, of each body */
 	const char *username, *password; /* basic */
 	const char *authorization; /* value of the header ("Bearer …"), instead of basic */

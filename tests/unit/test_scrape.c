@@ -257,6 +257,27 @@ static void test_cycles_come_on_the_grid(void **state)
 	assert_true(stats.cycles == 10);
 }
 
+/* A first cycle that does not wait for its place in the minute. */
+static void test_at_once(void **state)
+{
+	struct seen s = {.world = *state, .until = 1};
+	struct err err = ERR_INIT;
+	char address[40];
+	struct scrape_target_config c = {.address = address,
+		.interval_ms = 3600 * 1000,
+		.timeout_ms = 300,
+		.at_once = true,
+		.body_limit_bytes = 1000};
+
+	snprintf(address, sizeof(address), "127.0.0.1:%d", s.world->server.port);
+	assert_non_null(scrape_add(s.world->scrape, &c, &s, &err));
+	scrape_start(s.world->scrape);
+	run(s.world, 1000);
+	assert_int_equal(s.cycles, 1);
+	run(s.world, 100);
+	assert_int_equal(s.cycles, 1);
+}
+
 static void test_next_due(void **state)
 {
 	static const struct {
@@ -504,6 +525,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_a_cycle),
 		WITH_SERVER(test_cycles_come_on_the_grid),
+		WITH_SERVER(test_at_once),
 		cmocka_unit_test(test_next_due),
 		cmocka_unit_test(test_spread),
 		WITH_SERVER(test_late_cycles_are_skipped),

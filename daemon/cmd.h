@@ -31,6 +31,8 @@ enum cmd_exit {
 int cmd_backtest(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 

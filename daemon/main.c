@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	{"backtest", cmd_backtest, "what would have been found in a recorded history"},
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
 	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
+	{"record", cmd_record, "save what a service answers, for a bug report or a test"},
+	{"replay", cmd_replay, "serve a recording as if it were the service"},
 	{"report", cmd_report, "what is in a goroutine dump"},
 	{"run", cmd_run, "the daemon, in the foreground"},
 	{NULL, NULL, NULL}

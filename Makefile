@@ -159,7 +159,7 @@ install: all
 	for s in 1 5 7; do for m in man/*.$$s; do [ ! -e "$$m" ] || \
 		$(INSTALL) -m 0644 "$$m" $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; done; done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml ] || \
-		$(INSTALL) -m 0640 etc/leakwatch/leakwatch.yaml $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml
+		$(INSTALL) -m 0644 etc/leakwatch/leakwatch.yaml $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/leakwatch $(DESTDIR)$(UNITDIR)/leakwatch.service

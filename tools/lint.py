@@ -30,11 +30,7 @@ HOMES = {
     "uthash.h": ["lib/map"],
     "pcre2.h": ["lib/classify"],
     "openssl/": ["lib/notify"],
-<<<<<<< HEAD
-    "zlib.h": ["lib/gdump", "lib/gunzip", "lib/inflate", "daemon/cmd_backtest"],
-=======
-    "zlib.h": ["lib/gdump", "lib/gunzip", "lib/inflate", "lib/recording"],
->>>>>>> a5117c7 (record, replay: what a service answered, and the same answers again)
+    "zlib.h": ["daemon/cmd_backtest", "lib/gdump", "lib/gunzip", "lib/inflate", "lib/recording"],
 }
 IN_LIB_FORBIDDEN = ["event2/", "curl/", "sys/socket.h", "syslog.h"]
 C_MAX, H_MAX, COLUMNS = 600, 150, 100

@@ -112,8 +112,7 @@ static int write_classes(const struct report *r, const char *dir, struct err *er
 	report_stacks(r, write_class_cb, &w);
 	if (w.failed)
 		return -1;
-	fprintf(stderr, "%zu files in ", w.files);
-	fprintf(stderr, "%s\n", dir);
+	fprintf(stderr, "%zu files in %s\n", w.files, dir);
 	return 0;
 }
 

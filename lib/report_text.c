@@ -191,7 +191,7 @@ static void add_quoted(struct buf *out, struct str s)
 	buf_addc(out, '"');
 }
 
-/* "main.(*pool).worker" -> "pool-worker": what is left of letters and digits of the last part. */
+/* "main.(*pool).runWorker" -> "pool-run-worker": letters and digits of the last part. */
 static void add_short_name(struct buf *out, struct str entry)
 {
 	ptrdiff_t slash = str_rchr(entry, '/');
@@ -206,7 +206,9 @@ static void add_short_name(struct buf *out, struct str entry)
 		bool upper = c >= 'A' && c <= 'Z';
 
 		if (upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
-			if (dash && out->len > start)
+			bool hump = upper && i > 0 && name.p[i - 1] >= 'a' && name.p[i - 1] <= 'z';
+
+			if ((dash || hump) && out->len > start)
 				buf_addc(out, '-');
 			buf_addc(out, (char)(upper ? c + 32 : c));
 			dash = false;
@@ -232,30 +234,49 @@ static void add_free_name(struct buf *out, struct map *taken, struct str functio
 	map_put(taken, str_n(out->p + start, out->len - start), taken);
 }
 
+static bool needs_rule(const struct report_class *c)
+{
+	return !c->rule && c->entry.len > 0 && !str_is(c->name, "other");
+}
+
+static void add_rule(
+	const struct report_class *c, ptrdiff_t below, struct map *taken, struct buf *out)
+{
+	buf_adds(out, "  - name: ");
+	add_free_name(out, taken, below < 0 ? c->entry : str_sub(c->name, 0, (size_t)below));
+	buf_addf(out,
+		"   # %llu goroutine%s\n    match:\n      entry: ", (unsigned long long)c->count,
+		plural(c->count));
+	add_quoted(out, c->entry);
+	if (below >= 0 && c->name.len < STACK_CLASS_NAME_MAX) {
+		buf_adds(out, "\n      mentions: ");
+		add_quoted(out, str_sub(c->name, 0, (size_t)below));
+	}
+	buf_adds(out, "\n    # hint: \"\"\n");
+}
+
+/* The first rule that matches wins, so those that ask for more than the entry stand first. */
 size_t report_suggest(const struct report *r, size_t n, struct buf *out)
 {
 	struct map *taken = map_new();
 	size_t written = 0;
 
-	for (size_t i = 0; i < r->nclasses && written < n; i++) {
-		const struct report_class *c = r->sorted[i];
-		ptrdiff_t below = str_find(c->name, STR(" < "));
+	for (int pass = 0; pass < 2; pass++) {
+		size_t seen = 0;
 
-		if (c->rule || c->entry.len == 0 || str_is(c->name, "other"))
-			continue;
-		if (written++ == 0)
-			buf_adds(out, "classes:\n");
-		buf_adds(out, "  - name: ");
-		add_free_name(
-			out, taken, below < 0 ? c->entry : str_sub(c->name, 0, (size_t)below));
-		buf_addf(out, "   # %llu goroutine%s\n    match:\n      entry: ",
-			(unsigned long long)c->count, plural(c->count));
-		add_quoted(out, c->entry);
-		if (below >= 0 && c->name.len < STACK_CLASS_NAME_MAX) {
-			buf_adds(out, "\n      mentions: ");
-			add_quoted(out, str_sub(c->name, 0, (size_t)below));
+		for (size_t i = 0; i < r->nclasses && seen < n; i++) {
+			const struct report_class *c = r->sorted[i];
+			ptrdiff_t below = str_find(c->name, STR(" < "));
+
+			if (!needs_rule(c))
+				continue;
+			seen++;
+			if ((below >= 0) != (pass == 0))
+				continue;
+			if (written++ == 0)
+				buf_adds(out, "classes:\n");
+			add_rule(c, below, taken, out);
 		}
-		buf_adds(out, "\n    hint: \"\"\n");
 	}
 	map_free(taken, NULL);
 	return written;

@@ -165,6 +165,7 @@ static int make_parts(struct app *a, struct err *err)
 	if (!a->fetch)
 		return -1;
 	a->outbox = outbox_new(a->base, a->fetch, &options);
+	a->syslog = sink_syslog_new(NULL, NULL);
 	a->alerts = alert_table_new(app_alert_changed, a);
 	app_set_alert_rules(a);
 	a->pipeline = pipeline_new(a->config, a->alerts, &a->ids, &events, err);
@@ -221,6 +222,7 @@ static void release(struct app *a)
 	writer_free(a->writer);
 	units_free_early(a);
 	outbox_free(a->outbox);
+	sink_syslog_free(a->syslog);
 	pipeline_free(a->pipeline);
 	alert_table_free(a->alerts);
 	fetch_free(a->fetch);

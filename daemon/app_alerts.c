@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "log.h"
 #include "notify.h"
+#include "notify_syslog.h"
 #include "xalloc.h"
 
 #include <stdio.h>
@@ -58,56 +59,70 @@ static void add_event(struct app *a, const struct alert *al, enum alert_state ol
 
 /* ---- deliveries ---- */
 
-static char *sink_name(const struct config_receiver *r, size_t i)
+/* The names of a receiver's sinks in the outbox and its rows: "oncall/webhook/0". */
+static char *sink_name(const struct config_receiver *r, const char *kind, size_t i)
 {
-	return xasprintf("%.*s/webhook/%zu", STR_ARG(r->name), i);
+	return xasprintf("%.*s/%s/%zu", STR_ARG(r->name), kind, i);
 }
 
-static void owe_webhook(
-	struct app *a, const struct alert *al, const struct config_receiver *r, size_t i)
+/* Takes name over. */
+static void owe(struct app *a, const struct alert *al, char *name, struct str body)
 {
-	struct notify_group group = {.receiver = r->name, .alerts = &al, .n = 1};
-	char webhook_id[NOTIFY_ID_MAX], *name = sink_name(r, i);
-	struct buf body = BUF_INIT;
+	char webhook_id[NOTIFY_ID_MAX];
 	struct outbox_delivery d = {
+		.id = ++a->ids.delivery_id,
 		.receiver = name,
 		.webhook_id = webhook_id,
 		.alert_id = al->id,
 		.change = al->change,
 		.resolved = al->state == ALERT_RESOLVED,
 		.created_ms = al->changed_ms,
+		.body = body,
 	};
-	struct store_delivery row;
+	struct store_delivery row = {
+		.id = d.id,
+		.alert_id = str_of(al->id),
+		.change = al->change,
+		.resolved = d.resolved,
+		.receiver = str_of(name),
+		.webhook_id = str_of(webhook_id),
+		.state = STR("owed"),
+		.body = body,
+		.created_ms = d.created_ms,
+	};
 
-	if (!d.resolved || r->webhooks[i].send_resolved) {
-		notify_webhook(&group, &body);
-		notify_webhook_id(al->id, al->change, str_of(name), webhook_id);
-		d.id = ++a->ids.delivery_id;
-		d.body = buf_str(&body);
-		row = (struct store_delivery){
-			.id = d.id,
-			.alert_id = str_of(al->id),
-			.change = al->change,
-			.resolved = d.resolved,
-			.receiver = str_of(name),
-			.webhook_id = str_of(webhook_id),
-			.state = STR("owed"),
-			.body = d.body,
-			.created_ms = d.created_ms,
-		};
-		store_put_delivery(a->unit->batch, &row);
-		unit_owe(a->unit, &d);
-	}
-	buf_release(&body);
+	notify_webhook_id(al->id, al->change, str_of(name), webhook_id);
+	row.webhook_id = str_of(webhook_id);
+	store_put_delivery(a->unit->batch, &row);
+	unit_owe(a->unit, &d);
 	free(name);
 }
 
-static void owe(struct app *a, const struct alert *al)
+static void owe_all(struct app *a, const struct alert *al)
 {
 	const struct config_receiver *r = config_receiver_of(a->config, al->labels.v, al->labels.n);
+	struct notify_group group = {.alerts = &al, .n = 1};
+	bool ended = al->state == ALERT_RESOLVED;
+	struct str facility;
+	struct buf body = BUF_INIT;
 
-	for (size_t i = 0; r && i < r->nwebhooks; i++)
-		owe_webhook(a, al, r, i);
+	if (!r)
+		return;
+	group.receiver = r->name;
+	notify_webhook(&group, &body);
+	for (size_t i = 0; i < r->nwebhooks; i++) {
+		if (!ended || r->webhooks[i].send_resolved)
+			owe(a, al, sink_name(r, "webhook", i), buf_str(&body));
+	}
+	for (size_t i = 0; i < r->nsyslogs; i++) {
+		if (ended && !r->syslogs[i].send_resolved)
+			continue;
+		buf_reset(&body);
+		facility = str_of(config_facilities[r->syslogs[i].facility]);
+		notify_syslog(al, notify_syslog_facility(facility), &body);
+		owe(a, al, sink_name(r, "syslog", i), buf_str(&body));
+	}
+	buf_release(&body);
 }
 
 static void log_alert(const struct alert *al, const char *why)
@@ -137,7 +152,7 @@ void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, 
 	put_alert_row(a, a->unit->batch, al);
 	add_event(a, al, old, why);
 	if (al->state == ALERT_FIRING || (al->state == ALERT_RESOLVED && old == ALERT_FIRING))
-		owe(a, al);
+		owe_all(a, al);
 	log_alert(al, why);
 	if (own)
 		unit_commit(a);
@@ -312,7 +327,7 @@ static int make_receiver(const struct config_receiver *r, size_t i, struct outbo
 int app_set_receivers(struct app *a, struct err *err)
 {
 	struct outbox_receiver *v = NULL;
-	struct arena kept = ARENA_INIT;
+	struct arena kept = ARENA_INIT; /* names and secrets; the outbox copies them */
 	size_t n = 0;
 	int rc = 0;
 
@@ -323,6 +338,15 @@ int app_set_receivers(struct app *a, struct err *err)
 			v = xrealloc(v, n + 1, sizeof(*v));
 			rc = make_receiver(r, k, &v[n], &kept, err);
 			n++;
+		}
+		for (size_t k = 0; k < r->nsyslogs && rc == 0; k++) {
+			v = xrealloc(v, n + 1, sizeof(*v));
+			v[n++] = (struct outbox_receiver){
+				.name = arena_printf(&kept, "%.*s/syslog/%zu", STR_ARG(r->name), k),
+				.deliver = sink_syslog_deliver,
+				.deliver_arg = a->syslog,
+				.send_resolved = r->syslogs[k].send_resolved,
+			};
 		}
 	}
 	if (rc == 0)

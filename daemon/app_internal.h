@@ -12,6 +12,7 @@
 #include "outbox.h"
 #include "pipeline.h"
 #include "scrape.h"
+#include "sink_syslog.h"
 #include "store.h"
 #include "store_load.h"
 #include "writer.h"
@@ -41,6 +42,7 @@ struct app {
 	struct store *store; /* until the writer has it */
 	struct writer *writer;
 	struct outbox *outbox;
+	struct sink_syslog *syslog;
 	struct alert_table *alerts;
 	struct pipeline *pipeline;
 	struct store_maxima ids;

@@ -46,7 +46,11 @@ struct outbox;
 
 struct outbox_receiver {
 	const char *name; /* unique */
-	const char *url;
+	const char *url; /* not needed with deliver */
+	/* A local service instead of HTTP, which never blocks: 0, or -1 with err for "try again".
+	 */
+	int (*deliver)(void *arg, struct str body, struct err *err);
+	void *deliver_arg;
 	const char *unix_socket; /* connect there instead, or NULL */
 	const char *secret; /* signing secret, or NULL: unsigned */
 	const char *username, *password; /* basic; or NULL */

@@ -108,7 +108,7 @@ void lane_set_receiver(struct lane *l, const struct outbox_receiver *r)
 	struct outbox_receiver copy = *r;
 
 	copy.name = xstrdup(r->name);
-	copy.url = xstrdup(r->url);
+	copy.url = copy_or_null(r->url);
 	copy.unix_socket = copy_or_null(r->unix_socket);
 	copy.secret = copy_or_null(r->secret);
 	copy.username = copy_or_null(r->username);

@@ -381,7 +381,7 @@ static const struct key receiver_keys[] = {
 	V("match", TEXT_MAP, config_receiver, match, NULL, 0, 0, 0,
 		"Labels and values: all must be equal, a list is any-of.  Without: every alert."),
 	SINKS("webhook_configs", webhooks, &webhook, 0, "HTTP servers that get JSON."),
-	SINKS("syslog_configs", syslogs, &syslog, LATER, "The system's log."),
+	SINKS("syslog_configs", syslogs, &syslog, 0, "The system's log."),
 	SINKS("alertmanager_configs", alertmanagers, &alertmanager, LATER, "Alertmanagers."),
 	SINKS("slack_configs", slacks, &slack, LATER, "Slack channels."),
 	SINKS("pagerduty_configs", pagerduties, &pagerduty, LATER, "PagerDuty services."),

@@ -157,7 +157,8 @@ static int start_writer(struct app *a, struct err *err)
 
 static int make_parts(struct app *a, struct err *err)
 {
-	struct pipeline_events events = {.begin = begin_cb, .commit = commit_cb, .arg = a};
+	struct pipeline_events events = {
+		.begin = begin_cb, .commit = commit_cb, .cleared = app_alert_cleared, .arg = a};
 	struct outbox_options options = {
 		.give_up_ms = a->config->give_up_after_ms, .result = app_outbox_result, .arg = a};
 

@@ -2,7 +2,8 @@
  * app_internal: what the files of the daemon share.  Level 4; not for others.
  *
  * app.c: life, signals, timers.  app_targets.c: targets of the configuration.  app_alerts.c: alert
- * changes as rows and deliveries.  app_commit.c: one unit of work on its way to disk and outbox.
+ * changes as rows.  app_receivers.c: deliveries to the receivers.  app_commit.c: one unit of work
+ * on its way to disk and outbox.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H
 #define LEAKWATCH_APP_INTERNAL_H
@@ -69,14 +70,18 @@ void units_free_early(struct app *a);
 
 /* app_alerts.c */
 void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, const char *why);
+void app_alert_cleared(void *arg, const struct alert *al);
 int app_load_alerts(struct app *a, struct err *err);
+void app_disk_state(void *arg, bool ok, const char *why);
+void app_refresh_alerts(struct app *a, int64_t now_ms);
+void app_set_alert_rules(struct app *a);
+
+/* app_receivers.c */
+void app_owe(struct app *a, const struct alert *al);
 int app_load_owed(struct app *a, struct err *err);
 int app_set_receivers(struct app *a, struct err *err);
 void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_outcome outcome,
 	int status, const char *why);
-void app_disk_state(void *arg, bool ok, const char *why);
-void app_refresh_alerts(struct app *a, int64_t now_ms);
-void app_set_alert_rules(struct app *a);
 
 /* app_targets.c */
 int app_add_targets(struct app *a, struct err *err);

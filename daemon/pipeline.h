@@ -30,6 +30,8 @@ struct pipeline_events {
 	/* They are complete: the callee takes the batch.  False: samples were dropped, the next
 	 * scrape must be stored in full. */
 	bool (*commit)(void *arg, struct store_batch *b);
+	/* A standing alert's condition ended: its row is another one, though its state is not. */
+	void (*cleared)(void *arg, const struct alert *a);
 	void *arg;
 };
 

@@ -182,6 +182,18 @@ static void finding_facts(struct target *t, const struct finding *finding, struc
 
 /* ---- raising and clearing ---- */
 
+void pipeline_clear(
+	struct pipeline *p, const char *id, enum alert_end end, const char *why, int64_t now_ms)
+{
+	const struct alert *a;
+
+	if (!alert_clear(p->alerts, id, end, why, now_ms))
+		return;
+	a = alert_get(p->alerts, id); /* gone when it resolved at once, which was told */
+	if (a)
+		p->events.cleared(p->events.arg, a);
+}
+
 static const struct alert *raise_alert(struct target *t, const struct notify_facts *f)
 {
 	struct alert_labels annotations = ALERT_LABELS_INIT;
@@ -232,7 +244,7 @@ static void closed_cb(void *arg, struct finding *f, const char *why)
 	enum alert_end end = f->nmembers ? ALERT_END_CLEARED : ALERT_END_CHANGED;
 
 	if (f->user)
-		alert_clear(t->p->alerts, f->user, end, why, t->p->now_ms);
+		pipeline_clear(t->p, f->user, end, why, t->p->now_ms);
 	free(f->user);
 	f->user = NULL;
 }
@@ -252,7 +264,7 @@ static void clear_own(struct target *t, enum alert_kind kind, const char *why, i
 		alert_find(t->p->alerts, kind, labels, target_labels(t, "", labels, LABELS_MAX));
 
 	if (a)
-		alert_clear(t->p->alerts, a->id, ALERT_END_CLEARED, why, now_ms);
+		pipeline_clear(t->p, a->id, ALERT_END_CLEARED, why, now_ms);
 }
 
 static void raise_own(struct target *t, enum alert_kind kind, int64_t now_ms)

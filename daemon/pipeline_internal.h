@@ -117,6 +117,8 @@ void target_free_slots(struct target *t);
 
 /* pipeline_alert.c */
 extern const struct finding_events target_finding_events; /* arg is set per target */
+void pipeline_clear(
+	struct pipeline *p, const char *id, enum alert_end end, const char *why, int64_t now_ms);
 void target_tell_state(struct target *t, int64_t now_ms);
 bool pipeline_target_is(const struct target *t, const struct alert *a);
 size_t target_labels(const struct target *t, const char *class, struct label *out, size_t max);

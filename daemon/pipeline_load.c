@@ -465,7 +465,7 @@ void pipeline_added_all(struct pipeline *p, int64_t now_ms)
 				memcpy(gone[n++], a->id, ALERT_ID_MAX);
 		}
 		for (size_t i = 0; i < n; i++)
-			alert_clear(p->alerts, gone[i], ALERT_END_REMOVED,
+			pipeline_clear(p, gone[i], ALERT_END_REMOVED,
 				"the target is no longer configured", now_ms);
 	} while (n == ARRAY_LEN(gone));
 	loaded_free(p->loaded);

@@ -152,6 +152,11 @@ static void put_alert(struct watcher *w, const struct alert *a)
 	buf_release(&annotations);
 }
 
+static void cleared_cb(void *arg, const struct alert *a)
+{
+	put_alert(arg, a);
+}
+
 static void change_cb(void *arg, const struct alert *a, enum alert_state old, const char *why)
 {
 	struct watcher *w = arg;
@@ -195,7 +200,8 @@ static void stored_alert_cb(void *arg, const struct store_alert *r)
 
 static void start(struct watcher *w)
 {
-	struct pipeline_events events = {.begin = begin_cb, .commit = commit_cb, .arg = w};
+	struct pipeline_events events = {
+		.begin = begin_cb, .commit = commit_cb, .cleared = cleared_cb, .arg = w};
 	const struct config_job *job = &w->config->jobs[0];
 	struct scrape_target_config c = {.job = "shop",
 		.instance = "127.0.0.1:6060",

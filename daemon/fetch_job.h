@@ -27,6 +27,7 @@ struct fetch_job {
 	uint64_t timeout_ms, deadline_mono_ms, max_bytes;
 	bool get; /* GET or HEAD: may follow any redirect */
 	bool any_status;
+	bool plain; /* http, not https */
 	bool added; /* to the multi handle */
 	bool cancelled; /* from within a body callback: removed as soon as curl returns */
 

@@ -122,8 +122,9 @@ static int set_url(struct fetch_job *job, const struct fetch_request *req, struc
 		err_set(err, "\"%s\" begins with neither http:// nor https://", shown);
 		goto out;
 	}
+	job->plain = strcmp(scheme, "http") == 0;
 	curl_easy_setopt(job->easy, CURLOPT_URL, req->url);
-	if (req->server_name && *req->server_name && strcmp(scheme, "https") == 0)
+	if (req->server_name && *req->server_name && !job->plain)
 		ret = set_server_name(job, u, req->server_name, err);
 	else
 		ret = 0;

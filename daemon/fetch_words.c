@@ -111,13 +111,19 @@ static void word(const struct fetch_job *job, CURLcode code, char *why, size_t s
 		snprintf(why, size, "the body is larger than %" PRIu64 " bytes", job->max_bytes);
 		break;
 	case FETCH_CUT:
-		snprintf(why, size, "the answer ended early, after %" PRIu64 " bytes of body: %s",
-			job->result.bytes, curl);
+		if (job->header_bytes == 0)
+			snprintf(why, size, "closed the connection without an answer%s: %s",
+				job->plain ? " (if the port speaks TLS, set scheme: https)" : "",
+				curl);
+		else
+			snprintf(why, size,
+				"the answer ended early, after %" PRIu64 " bytes of body: %s",
+				job->result.bytes, curl);
 		break;
 	case FETCH_TLS:
 		snprintf(why, size, "TLS: %s%s", curl,
 			strstr(curl, "wrong version number")
-				? " (the server speaks plain HTTP: set scheme http)"
+				? " (the server speaks plain HTTP: set scheme: http)"
 				: "");
 		break;
 	case FETCH_STOPPED:

@@ -83,7 +83,8 @@ static const struct {
 	{"/long", FETCH_OK, 200, "", "longer than its length: the rest is not ours"},
 	{"/negative", FETCH_PROTOCOL, 0, "not proper HTTP", "a length below zero"},
 	{"/reset", FETCH_CUT, 200, "ended early, after 5 bytes", "reset in mid-body"},
-	{"/empty", FETCH_CUT, 0, "Empty reply", "closes without a word"},
+	{"/empty", FETCH_CUT, 0, "closed the connection without an answer",
+		"closes without a word"},
 	{"/bomb", FETCH_TOO_LARGE, 200, "larger than 1048576 bytes", "decoded bytes count"},
 	{"/bad-gzip", FETCH_PROTOCOL, 200, "not proper HTTP", "gzip that is none"},
 	{"/loop", FETCH_REDIRECT, 302, "more than 5 times", "redirect to itself"},
@@ -360,7 +361,7 @@ static void test_tls_where_there_is_none(void **state)
 	get(&o, url, false);
 	run(o.world, 1000);
 	assert_int_equal(o.result.end, FETCH_TLS);
-	assert_non_null(strstr(o.result.why, "speaks plain HTTP: set scheme http"));
+	assert_non_null(strstr(o.result.why, "speaks plain HTTP: set scheme: http"));
 }
 
 static void test_environment_is_ignored(void **state)

@@ -254,6 +254,13 @@ static bool is_incomplete(const struct gdump *g, const struct count_record *r)
 	       (n < 2 || r->last_visible + 1 != g->pcs[n - 2]);
 }
 
+/* " @" without program counters, or with zeros only, as some versions print none. */
+static bool is_empty(struct str rest)
+{
+	return rest.len < 3 || rest.p[2] != ' ' || str_starts(rest, STR(" @ 0x0 ")) ||
+	       str_starts(rest, STR(" @ 0x0\n"));
+}
+
 void gdump_count_record(struct gdump *g, struct str text)
 {
 	size_t digits = count_digits(text);
@@ -262,10 +269,8 @@ void gdump_count_record(struct gdump *g, struct str text)
 	struct group group = {.record_line = g->record_line};
 
 	str_u64(str_sub(text, 0, digits), &group.count);
-	if (g->stats.format == GDUMP_LEAK && (rest.len < 3 || rest.p[2] != ' ')) {
-		/* Go 1.27 counts main in select{} though it does not report it; its record is
-		 * empty.
-		 */
+	if (g->stats.format == GDUMP_LEAK && is_empty(rest)) {
+		/* Go 1.27 counts main in select{} though it does not report it. */
 		g->stats.announced -= MIN(g->stats.announced, group.count);
 		return;
 	}

@@ -181,6 +181,9 @@ static const struct {
 		"@\n#\t0x0\n\n",
 		"2x main.f /a.go:5;\ngoroutineleak announced=2 parsed=2 records=1 duplicates=0 "
 		"lost=0 bad=0 lines=7 first=0"},
+	{"the same with zeros for PCs, as threadcreate has them",
+		"goroutineleak profile: total 1\n1 @ 0x0 0x0\n#\t0x0\n\n",
+		"goroutineleak announced=0 parsed=0 records=0 duplicates=0 lost=0 bad=0 lines=4 "},
 	{"goroutineleak that found none", "goroutineleak profile: total 0\n",
 		"goroutineleak announced=0 parsed=0 records=0 duplicates=0 lost=0 bad=0 lines=1 "},
 	{"threadcreate, and any other count profile",

@@ -39,18 +39,31 @@ static bool read_file(const char *path, struct buf *b)
 
 /* What a body holds, in the words of truth.json. */
 struct count {
-	json_t *by_state;
+	json_t *by_state, *by_top, *by_entry, *by_creator; /* name -> how many */
 	uint64_t frames, labelled, leaked, locked, unavailable, elided, parents, max_minutes;
 };
+
+static void add_name(json_t *names, struct str name, uint64_t count)
+{
+	char *key = str_dup(name);
+	json_int_t n = json_integer_value(json_object_get(names, key));
+
+	json_object_set_new(names, key, json_integer(n + (json_int_t)count));
+	free(key);
+}
 
 static void count_group(void *arg, const struct group *g)
 {
 	struct count *c = arg;
-	char *state = str_dup(g->state);
-	json_t *n = json_object_get(c->by_state, state);
+	struct str none = STR("(none)");
+	size_t n = g->nframes;
 
-	json_object_set_new(c->by_state, state, json_integer(json_integer_value(n) + 1));
-	free(state);
+	while (n && str_is(g->frames[n - 1].func, "runtime.goexit"))
+		n--;
+	add_name(c->by_state, g->state, g->count);
+	add_name(c->by_top, g->nframes ? g->frames[0].func : none, g->count);
+	add_name(c->by_entry, n ? g->frames[n - 1].func : none, g->count);
+	add_name(c->by_creator, g->created_by.len ? g->created_by : none, g->count);
 	c->frames += g->nframes;
 	c->labelled += g->nlabels > 0;
 	c->leaked += !!(g->flags & GROUP_LEAKED);
@@ -74,6 +87,27 @@ static void expect(const char *file, const char *what, uint64_t got, uint64_t wa
 		return;
 	complaints++;
 	fprintf(stderr, "%s: %s: got %" PRIu64 ", should be %" PRIu64 "\n", file, what, got, want);
+}
+
+/* `list` is [[name, count], …], the most frequent names only. */
+static void expect_names(
+	const char *file, const char *what, const json_t *names, const json_t *list)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach(list, i, pair)
+	{
+		const char *name = json_string_value(json_array_get(pair, 0));
+		uint64_t got = (uint64_t)json_integer_value(json_object_get(names, name));
+		uint64_t want = (uint64_t)json_integer_value(json_array_get(pair, 1));
+
+		if (got == want)
+			continue;
+		complaints++;
+		fprintf(stderr, "%s: %s %s: got %" PRIu64 ", should be %" PRIu64 "\n", file, what,
+			name, got, want);
+	}
 }
 
 /*
@@ -101,8 +135,12 @@ static void compare_debug2(
 	expect(file, "elided", c->elided, number(want, "frames_elided"));
 	expect(file, "labels", c->labelled, number(want, "with_labels"));
 	expect(file, "parents", c->parents, number(want, "with_parent"));
-	if (!reads_more_frames(file))
+	if (!reads_more_frames(file)) {
 		expect(file, "frames", c->frames, number(want, "frames"));
+		expect_names(file, "top", c->by_top, json_object_get(want, "top10"));
+		expect_names(file, "entry", c->by_entry, json_object_get(want, "entry10"));
+	}
+	expect_names(file, "creator", c->by_creator, json_object_get(want, "created_by10"));
 	if (!json_equal(c->by_state, json_object_get(want, "base_states"))) {
 		struct buf b = BUF_INIT;
 
@@ -127,13 +165,19 @@ static void compare_debug1(
 		expect(file, "records", s->records, number(want, "records"));
 	}
 	expect(file, "lost", s->lost, number(want, "total_header") - number(want, "sum_of_counts"));
-	if (s->bad_lines == 0 && str_is(str_of(gdump_format_name(s->format)), "debug1"))
-		expect(file, "frames", c->frames, number(want, "frames"));
+	if (s->bad_lines || s->format != GDUMP_DEBUG1)
+		return;
+	expect(file, "frames", c->frames, number(want, "frames"));
+	expect_names(file, "top", c->by_top, json_object_get(want, "top10"));
+	expect_names(file, "entry", c->by_entry, json_object_get(want, "entry10"));
 }
 
 static void compare(const char *file, const json_t *want, struct str body)
 {
-	struct count c = {.by_state = json_object()};
+	struct count c = {.by_state = json_object(),
+		.by_top = json_object(),
+		.by_entry = json_object(),
+		.by_creator = json_object()};
 	struct gdump_sink sink = {.group = count_group, .arg = &c};
 	struct gdump *g = gdump_new(&sink);
 	struct err err = ERR_INIT;
@@ -149,6 +193,9 @@ static void compare(const char *file, const json_t *want, struct str body)
 	}
 	gdump_free(g);
 	json_decref(c.by_state);
+	json_decref(c.by_top);
+	json_decref(c.by_entry);
+	json_decref(c.by_creator);
 }
 
 /* Damage that is read here and not by the oracle: the right answer is the undamaged file's. */

@@ -58,7 +58,6 @@ void prom_reset(struct prom *p)
 	buf_reset(&p->family);
 	buf_reset(&p->asked);
 	p->dropping = p->wanted = p->described = false;
-	p->type = PROM_UNTYPED;
 	p->head_len = 0;
 }
 

@@ -310,6 +310,16 @@ static const struct {
 		"goroutine 1 [select]:\nmain.main()\n\t/src/a.go:7 +0x1d",
 		"#1 [select] 0m main.main /src/a.go:7;\ndebug2 announced=0 parsed=1 records=1 "
 		"duplicates=0 lost=0 bad=0 lines=3 first=0"},
+	{"the same behind the line of who created it",
+		"goroutine 1 [select]:\n" FRAME "created by main.z in goroutine 1\n\t/b.go:2 +0x4c",
+		"#1 [select] 0m" SEEN " by main.z /b.go:2 in 1\ndebug2 announced=0 parsed=1 "
+		"records=1 duplicates=0 lost=0 bad=0 lines=5 first=0"},
+	{"debug=1 with labels twice, or that cannot be read: the first list counts",
+		"goroutine profile: total 2\n1 @ 0x2 0x9\n# labels: {\"a\":\"\\n\"}\n"
+		"# labels: {\"b\":\"\\t\"}\n#\t0x1\tmain.f+0x1\t/a.go:5\n\n"
+		"1 @ 0x2 0x9\n# labels: {\"a\":\"b\", c}\n#\t0x1\tmain.f+0x1\t/a.go:5\n\n",
+		"1x {a=\n} main.f /a.go:5;\n1x {a=b} main.f /a.go:5;\ndebug1 announced=2 parsed=2 "
+		"records=2 duplicates=0 lost=0 bad=2 lines=10 first=4 not a list of labels: "},
 	{"a hostile body's control characters do not reach the message",
 		"goroutine 1 [select]:\n\x1b]0;x\x07\n" FRAME "\n",
 		"#1 [select] 0m" SEEN "\ndebug2 announced=0 parsed=1 records=1 duplicates=0 lost=0 "

@@ -169,7 +169,8 @@ static void write_slot(struct target *t, struct slot *s, struct store_batch *b, 
 	if (now - s->series->recorded_at >= REFRESH_S && !isnan(s->series->value)) {
 		put_record(s, b, now);
 		if (s->class)
-			put_class(t, s, b, t->p->now_ms);
+			store_put_seen(
+				b, STORE_SEEN_CLASS, s->class_id, ms_of(s->class->last_seen));
 	}
 }
 
@@ -306,10 +307,13 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 	struct store_batch *b = t->p->batch;
 	double now = (double)c->at_ms / 1000;
 
-	if (!t->known || c->at_ms - t->target_at_ms >= REFRESH_MS) {
+	if (!t->known || !t->target_at_ms) {
 		put_target(t, b, c->at_ms);
-		if (t->run_id)
-			put_run(t, b, c->at_ms);
+	} else if (c->at_ms - t->target_at_ms >= REFRESH_MS) {
+		store_put_seen(b, STORE_SEEN_TARGET, t->id, c->at_ms);
+		if (t->run_stored)
+			store_put_seen(b, STORE_SEEN_RUN, t->run_stored, c->at_ms);
+		t->target_at_ms = c->at_ms;
 	}
 	if (t->run_id && t->run_stored != t->run_id)
 		put_run(t, b, c->at_ms);

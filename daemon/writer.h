@@ -3,15 +3,16 @@
  *
  * The loop hands it batches and never waits for it: writer_submit takes a lock that the thread
  * holds for a few instructions only.  Batches are applied in order, several at a time when they
- * pile up; each done callback comes on the loop thread, in order, exactly once.
+ * pile up; each done callback comes on the loop thread, in order, exactly once (a batch of which
+ * nothing was left, as below, has nothing to wait for and is answered at once).
  *
  * The queue is bounded by count and bytes.  Over the bound, what later batches make good is taken
  * out of a new batch (store_batch_drop_samples) and the samples are counted as dropped; the rest of
  * it (targets, classes, verdicts, alerts, outbox) is kept: those rows are few and none may be
  * missed.  The same holds while the write-ahead log is over its bound, because somebody reads for
- * hours.  When the disk fails the writer keeps all it has, in order, tries
- * again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided and sent
- * meanwhile, only their rows come later.
+ * hours.  When the disk fails the writer keeps all it has, in order, tries again after 100 ms,
+ * doubling to 10 s, and tells on_state; alerts go on being decided and sent meanwhile, only their
+ * rows come later.
  *
  * In idle time it deletes samples past retention, a few rows at a time, so that no transaction
  * holds the disk for long.

@@ -178,6 +178,7 @@ static void begin_goroutine(struct gdump *g, const struct goroutine_header *h, s
 	if (g->stats.format == GDUMP_UNKNOWN || g->stats.format == GDUMP_DEBUG2)
 		g->stats.format = g->crash ? GDUMP_CRASH : GDUMP_DEBUG2;
 	begin_record(g, RECORD_GOROUTINE, text.p, text.len);
+	g->header = *h;
 }
 
 /* "goroutine 5 [", but not a header: cut at the end of the body, or damaged. */

@@ -53,117 +53,117 @@ bool gdump_is_count_head(struct str line, bool whole)
 	return true;
 }
 
-/* Hex digits at the front of s after "0x"; returns how many bytes they took, 0 when none. */
-static size_t take_hex(struct str s, uint64_t *out)
+/* Hex digits after "0x" from p on; returns where they end, NULL when there are none. */
+static const char *take_hex(const char *p, const char *end, uint64_t *out)
 {
+	const char *start = p + 2;
 	uint64_t v = 0;
-	size_t i;
 
-	if (s.len < 3 || s.p[0] != '0' || s.p[1] != 'x')
-		return 0;
-	for (i = 2; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		unsigned d = c - '0';
+	if (end - p < 3 || p[0] != '0' || p[1] != 'x')
+		return NULL;
+	for (p = start; p < end; p++) {
+		unsigned c = (unsigned char)*p;
 
-		if (d > 9) {
-			d = c - 'a' + 10u;
-			if (d < 10 || d > 15)
-				break;
-		}
-		v = v << 4 | d;
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (c - 'a' + 10);
+		else
+			break;
 	}
 	*out = v;
-	return i > 2 && i <= 18 ? i : 0;
+	return p > start && p - start <= 16 ? p : NULL;
+}
+
+static void add_pc(struct gdump *g, uint64_t pc)
+{
+	if (g->npcs < GDUMP_FRAMES_MAX) {
+		if (g->npcs == g->pcs_cap) {
+			g->pcs_cap = MIN(MAX(g->pcs_cap * 2, (size_t)64), (size_t)GDUMP_FRAMES_MAX);
+			g->pcs = xrealloc(g->pcs, g->pcs_cap, sizeof(*g->pcs));
+		}
+		g->pcs[g->npcs] = pc;
+	}
+	g->npcs++;
 }
 
 /* The words after "@"; *last is the PC nearest to the root. */
 static bool take_pcs(struct gdump *g, struct str s, uint64_t *last)
 {
+	const char *p = s.p, *end = s.p + s.len;
+
 	g->npcs = 0;
 	*last = 0;
-	while (s.len) {
-		uint64_t pc;
-		size_t n = s.p[0] == ' ' ? take_hex(str_from(s, 1), &pc) : 0;
-
-		if (n == 0)
-			return false;
-		*last = pc;
-		if (g->npcs < GDUMP_FRAMES_MAX) {
-			if (g->npcs == g->pcs_cap) {
-				g->pcs_cap = MIN(
-					MAX(g->pcs_cap * 2, (size_t)64), (size_t)GDUMP_FRAMES_MAX);
-				g->pcs = xrealloc(g->pcs, g->pcs_cap, sizeof(*g->pcs));
-			}
-			g->pcs[g->npcs] = pc;
-		}
-		g->npcs++;
-		s = str_from(s, n + 1);
+	while (p && p < end) {
+		p = *p == ' ' ? take_hex(p + 1, end, last) : NULL;
+		if (p)
+			add_pc(g, *last);
 	}
-	return true;
+	return p != NULL;
 }
 
 /*
  * Where FUNC+0xOFF ends.  Columns are set apart by tabs; text that was pasted has blanks instead,
  * which functions ("main.(*struct { x int }).f") and files may hold too, so there the offset tells.
  */
-static size_t symbol_end(struct str s)
+static const char *symbol_end(const char *p, const char *end)
 {
-	ptrdiff_t tab = str_chr(s, '\t');
-	size_t from = 0;
+	const char *tab = memchr(p, '\t', (size_t)(end - p));
 
-	if (tab >= 0)
-		return (size_t)tab;
-	for (;;) {
-		ptrdiff_t plus = str_find(str_from(s, from), STR("+0x"));
+	if (tab)
+		return tab;
+	while ((p = memchr(p, '+', (size_t)(end - p))) != NULL) {
 		uint64_t offset;
-		size_t end;
+		const char *after = take_hex(++p, end, &offset);
 
-		if (plus < 0)
-			return s.len;
-		end = from + (size_t)plus + 1;
-		end += take_hex(str_from(s, end), &offset);
-		if (end < s.len && s.p[end] == ' ')
-			return end;
-		from = end;
+		if (after && after < end && *after == ' ')
+			return after;
 	}
+	return end;
+}
+
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (*p == '\t' || *p == ' '))
+		p++;
+	return p;
+}
+
+/* "FUNC+0xOFF<TAB>FILE:LINE" */
+static bool parse_symbol(const char *p, const char *end, struct frame *f)
+{
+	const char *stop = symbol_end(p, end), *plus = stop, *colon, *after;
+	uint64_t offset;
+
+	do {
+		plus = memrchr(p, '+', (size_t)(plus - p));
+	} while (plus && take_hex(plus + 1, stop, &offset) == NULL);
+	if (!plus || plus == p)
+		return false;
+	f->func = str_n(p, (size_t)(plus - p));
+	p = skip_blanks(stop, end);
+	colon = memrchr(p, ':', (size_t)(end - p)); /* a path may hold more of them */
+	if (!colon || colon == p)
+		return false;
+	f->file = str_n(p, (size_t)(colon - p));
+	after = gdump_line_number(colon + 1, end, &f->line);
+	return after == end;
 }
 
 /* A line "#<TAB>0xPC[<TAB>FUNC+0xOFF<TAB>FILE:LINE]"; pc 0 stands for no frame at all. */
 static bool take_frame(struct gdump *g, struct str line, uint64_t *pc, unsigned *flags)
 {
-	size_t i = 1, n, end;
-	ptrdiff_t plus = -1;
+	const char *end = line.p + line.len, *p, *after;
 	struct frame *f, read = {.line = 0};
 
-	while (i < line.len && (line.p[i] == '\t' || line.p[i] == ' '))
-		i++;
-	n = take_hex(str_from(line, i), pc);
-	if (n == 0)
+	p = skip_blanks(line.p + 1, end);
+	after = take_hex(p, end, pc);
+	if (!after)
 		return false;
-	read.func = str_sub(line, i, i + n);
-	for (i += n; i < line.len && (line.p[i] == '\t' || line.p[i] == ' ');)
-		i++;
-	if (i < line.len) {
-		struct str rest = str_from(line, i), func;
-
-		end = symbol_end(rest);
-		func = str_sub(rest, 0, end);
-		for (const char *p; (p = memrchr(func.p, '+', func.len)) != NULL;
-			func.len = (size_t)plus) {
-			plus = p - func.p;
-			if (func.len - (size_t)plus > 3 && p[1] == '0' && p[2] == 'x')
-				break;
-		}
-		if (plus < 1)
-			return false;
-		read.func = str_sub(rest, 0, (size_t)plus);
-		while (end < rest.len && (rest.p[end] == '\t' || rest.p[end] == ' '))
-			end++;
-		if (!gdump_file_line(str_from(rest, end), &read))
-			return false;
-	} else if (*pc == 0) {
-		return true;
-	}
+	read.func = str_n(p, (size_t)(after - p)); /* all there is without a symbol */
+	p = skip_blanks(after, end);
+	if (p < end ? !parse_symbol(p, end, &read) : *pc == 0)
+		return p == end;
 	f = gdump_add_frame(g, flags);
 	if (f)
 		*f = read;
@@ -200,7 +200,8 @@ static void take_lines(struct gdump *g, struct str text, struct count_record *r)
 		if (number == g->record_line) {
 			if (!take_pcs(g, str_from(line, count_digits(line) + 2), &r->last_pc))
 				why = "not a list of program counters";
-		} else if (str_starts(line, STR("# labels: {"))) {
+		} else if (line.len > 2 && line.p[2] == 'l' &&
+			   str_starts(line, STR("# labels: {"))) {
 			if (!take_labels(g, line))
 				why = "not a list of labels";
 		} else if (!take_frame(g, line, &pc, &r->flags)) {

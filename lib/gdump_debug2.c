@@ -48,17 +48,29 @@ static bool take_minutes(struct str item, uint32_t *minutes)
 	return true;
 }
 
+/* Index of the first ", ", or -1. */
+static ptrdiff_t find_comma(struct str s)
+{
+	const char *p = s.p, *end = s.p + s.len;
+
+	while ((p = memchr(p, ',', (size_t)(end - p))) != NULL) {
+		if (++p < end && *p == ' ')
+			return p - 1 - s.p;
+	}
+	return -1;
+}
+
 /* "select (no cases) (durable), 3 minutes, locked to thread, synctest bubble 1" */
 static void take_status(struct str status, struct goroutine_header *h)
 {
-	ptrdiff_t comma = str_find(status, STR(", "));
+	ptrdiff_t comma = find_comma(status);
 
 	h->state = take_suffixes(comma < 0 ? status : str_sub(status, 0, (size_t)comma), &h->flags);
 	while (comma >= 0) {
 		struct str item;
 
 		status = str_from(status, (size_t)comma + 2);
-		comma = str_find(status, STR(", "));
+		comma = find_comma(status);
 		item = comma < 0 ? status : str_sub(status, 0, (size_t)comma);
 		if (str_is(item, "locked to thread"))
 			h->flags |= GROUP_LOCKED;
@@ -104,9 +116,10 @@ bool gdump_parse_header(struct str line, struct goroutine_header *h)
 	if (!str_starts(s, word) || s.p[s.len - 1] != ':')
 		return false;
 	*h = (struct goroutine_header){.id = 0};
-	while (n < s.len && s.p[n] >= '0' && s.p[n] <= '9')
-		n++;
-	if (!str_u64(str_sub(s, word.len, n), &h->id))
+	for (; n < s.len && s.p[n] >= '0' && s.p[n] <= '9'; n++)
+		h->id = h->id * 10 + (uint64_t)(s.p[n] - '0');
+	/* The sum may have overflowed from 20 digits on. */
+	if (n == word.len || (n - word.len > 19 && !str_u64(str_sub(s, word.len, n), &h->id)))
 		return false;
 	s = str_from(s, n);
 	if (!skip_gp(&s, h))
@@ -117,7 +130,7 @@ bool gdump_parse_header(struct str line, struct goroutine_header *h)
 		return false;
 	status = str_sub(s, 0, end);
 	s = str_sub(s, end + 1, s.len - 1); /* between "]" and ":" */
-	at = str_find(status, inside);
+	at = str_chr(status, '{') < 0 ? -1 : str_find(status, inside);
 	if (at >= 0) { /* Go 1.26 */
 		h->labels = str_from(status, (size_t)at + inside.len);
 		if (h->labels.len == 0 || h->labels.p[h->labels.len - 1] != '}')
@@ -135,27 +148,23 @@ bool gdump_parse_header(struct str line, struct goroutine_header *h)
 	return true;
 }
 
-/* " +0x1d", " fp=0x…", " sp=0x…", " pc=0x…", nothing else. */
-static bool are_offsets(struct str s)
+/* " +0x1d", " fp=0x…", " sp=0x…", " pc=0x…" up to the end, nothing else. */
+static bool are_offsets(const char *p, const char *end)
 {
-	while (s.len) {
-		ptrdiff_t end;
-		struct str word;
+	while (p < end) {
+		const char *word = p + 1;
 
-		if (s.p[0] != ' ')
+		if (*p != ' ' || end - p < 4)
 			return false;
-		end = str_chr(str_from(s, 1), ' ');
-		word = end < 0 ? str_from(s, 1) : str_sub(s, 1, (size_t)end + 1);
-		s = end < 0 ? str_from(s, s.len) : str_from(s, (size_t)end + 1);
-		if (word.len > 1 && word.p[0] == '+')
-			word = str_from(word, 1);
-		else if (word.len > 3 &&
-			 (str_starts(word, STR("fp=")) || str_starts(word, STR("sp=")) ||
-				 str_starts(word, STR("pc="))))
-			word = str_from(word, 3);
+		if (*word == '+')
+			word += 1;
+		else if (word[2] == '=' && (word[1] == 'p' || word[1] == 'c'))
+			word += 3;
 		else
 			return false;
-		if (!gdump_is_hex(word))
+		for (p = word; p < end && *p != ' ';)
+			p++;
+		if (!gdump_is_hex(str_n(word, (size_t)(p - word))))
 			return false;
 	}
 	return true;
@@ -167,24 +176,23 @@ static bool are_offsets(struct str s)
  */
 static bool parse_file(struct str line, bool bare, struct frame *f)
 {
-	ptrdiff_t colon;
-	size_t i = 0, end;
+	const char *p = line.p, *end = p + line.len, *colon;
 
-	line = gdump_no_cr(line);
-	while (i < line.len && (line.p[i] == '\t' || line.p[i] == ' '))
-		i++;
-	if (i == 0 && !bare)
+	while (p < end && (*p == '\t' || *p == ' '))
+		p++;
+	if (p == line.p && !bare)
 		return false;
-	line = str_from(line, i);
-	colon = str_rchr(line, ':');
-	if (colon < 0) {
-		f->file = str_sub(line, 0, 0);
+	/* A path may hold colons and blanks: the last colon is the one before the line number. */
+	colon = p < end ? memrchr(p, ':', (size_t)(end - p)) : NULL;
+	if (!colon) {
+		f->file = str_n(p, 0);
 		f->line = 0;
-		return !bare && str_starts(line, STR("pc=")) && gdump_is_hex(str_from(line, 3));
+		return !bare && end - p > 3 && memcmp(p, "pc=", 3) == 0 &&
+		       gdump_is_hex(str_n(p + 3, (size_t)(end - p) - 3));
 	}
-	for (end = (size_t)colon + 1; end < line.len && line.p[end] != ' ';)
-		end++;
-	return gdump_file_line(str_sub(line, 0, end), f) && are_offsets(str_from(line, end));
+	f->file = str_n(p, (size_t)(colon - p));
+	p = gdump_line_number(colon + 1, end, &f->line);
+	return f->file.len && p && are_offsets(p, end);
 }
 
 struct goroutine_lines {
@@ -194,14 +202,22 @@ struct goroutine_lines {
 	struct group group;
 	bool ancestor; /* after "[originating from goroutine N]:" */
 	bool open; /* the last thing read wants another line */
-	bool root; /* the last thing read is the end of a stack */
+	struct str last; /* the last function read, empty after anything else */
+	bool creator_last; /* the last thing read is who created it, with its file */
 };
 
 static bool next_line(struct goroutine_lines *l)
 {
-	if (!str_line(&l->rest, &l->line))
+	const char *p = l->rest.p, *nl;
+	size_t n = l->rest.len, taken;
+
+	if (n == 0)
 		return false;
-	l->line = gdump_no_cr(l->line);
+	nl = memchr(p, '\n', n);
+	n = nl ? (size_t)(nl - p) : n;
+	taken = n + (nl != NULL);
+	l->rest = str_n(p + taken, l->rest.len - taken);
+	l->line = gdump_no_cr(str_n(p, n));
 	l->number++;
 	return true;
 }
@@ -209,13 +225,16 @@ static bool next_line(struct goroutine_lines *l)
 /* Takes the next line when it is a file and line. */
 static bool next_file(struct goroutine_lines *l, bool bare, struct frame *f)
 {
-	struct str rest = l->rest, line;
+	struct str rest = l->rest, line = l->line;
 
-	if (!str_line(&rest, &line) || !parse_file(line, bare, f))
+	if (!next_line(l))
 		return false;
+	if (parse_file(l->line, bare, f))
+		return true;
 	l->rest = rest;
-	l->number++;
-	return true;
+	l->line = line;
+	l->number--;
+	return false;
 }
 
 static void take_frame(
@@ -223,8 +242,7 @@ static void take_frame(
 {
 	struct frame *f;
 
-	l->root = str_is(func, "main.main") || str_is(func, "runtime.goexit") ||
-		  str_is(func, "runtime.main");
+	l->last = func;
 	if (l->ancestor)
 		return;
 	f = gdump_add_frame(g, &l->group.flags);
@@ -241,13 +259,16 @@ static void take_creator(struct goroutine_lines *l)
 {
 	struct str func = str_from(l->line, strlen("created by "));
 	struct frame where = {.line = 0};
-	ptrdiff_t at = str_find(func, STR(" in goroutine "));
+	static const struct str in = STR_LIT(" in goroutine ");
 	uint64_t id = 0;
+	size_t n = func.len;
 
-	if (at >= 0 && str_u64(str_from(func, (size_t)at + strlen(" in goroutine ")), &id))
-		func = str_sub(func, 0, (size_t)at);
+	while (n && func.p[n - 1] >= '0' && func.p[n - 1] <= '9')
+		n--;
+	if (str_ends(str_sub(func, 0, n), in) && str_u64(str_from(func, n), &id))
+		func.len = n - in.len;
 	l->open = !next_file(l, true, &where);
-	l->root = !l->open;
+	l->creator_last = !l->open;
 	if (l->ancestor)
 		return;
 	where.func = func;
@@ -284,16 +305,19 @@ static bool take_function(struct gdump *g, struct goroutine_lines *l)
 {
 	struct str line = l->line;
 	struct frame where;
-	bool call = line.p[line.len - 1] == ')';
-	ptrdiff_t open = call ? str_rchr(line, '(') : -1;
+	const char *open = NULL;
 
 	if (line.p[0] == '\t' || line.p[0] == ' ')
 		return false;
-	if (!next_file(l, open > 0, &where)) {
-		l->open = open > 0;
+	if (line.p[line.len - 1] == ')')
+		open = memrchr(line.p, '(', line.len);
+	if (open == line.p)
+		open = NULL;
+	if (!next_file(l, open != NULL, &where)) {
+		l->open = open != NULL;
 		return false;
 	}
-	take_frame(g, l, open > 0 ? str_sub(line, 0, (size_t)open) : line, &where);
+	take_frame(g, l, open ? str_n(line.p, (size_t)(open - line.p)) : line, &where);
 	return true;
 }
 
@@ -302,7 +326,8 @@ static void take_lines(struct gdump *g, struct goroutine_lines *l)
 	while (next_line(l)) {
 		uint32_t number = l->number;
 
-		l->open = l->root = false;
+		l->open = l->creator_last = false;
+		l->last.len = 0;
 		if (l->line.len == 0)
 			continue;
 		if (l->line.p[0] == 'c' && str_starts(l->line, STR("created by "))) {
@@ -319,9 +344,10 @@ static void take_lines(struct gdump *g, struct goroutine_lines *l)
 /* Whether the id was there already. */
 static bool find_or_add(uint64_t *ids, size_t cap, uint64_t id, uint64_t seed)
 {
-	uint64_t h = (id ^ seed) * 0x9e3779b97f4a7c15;
+	/* Eight neighbours share a cache line: ids are handed out in runs. */
+	uint64_t h = (id >> 3 ^ seed) * 0x9e3779b97f4a7c15, slot = (h ^ h >> 32) << 3 | (id & 7);
 
-	for (size_t i = (size_t)(h ^ h >> 32) & (cap - 1);; i = (i + 1) & (cap - 1)) {
+	for (size_t i = (size_t)slot & (cap - 1);; i = (i + 1) & (cap - 1)) {
 		if (ids[i] == id)
 			return true;
 		if (ids[i] == 0) {
@@ -368,18 +394,21 @@ static bool is_incomplete(const struct gdump *g, const struct goroutine_lines *l
 {
 	if (!g->at_end)
 		return false;
-	return l->open || l->number == g->record_line || (g->unterminated && !l->root);
+	if (l->open || l->number == g->record_line)
+		return true;
+	return g->unterminated && !l->creator_last && !str_is(l->last, "main.main") &&
+	       !str_is(l->last, "runtime.main") && !str_is(l->last, "runtime.goexit");
 }
 
 void gdump_goroutine_record(struct gdump *g, struct str text)
 {
 	struct goroutine_lines l = {.rest = text, .number = g->record_line - 1};
-	struct goroutine_header h;
+	struct goroutine_header h = g->header;
 	struct group *group = &l.group;
 
 	next_line(&l);
-	if (!gdump_parse_header(l.line, &h))
-		return; /* cannot be: the framing asked the same question */
+	if (g->carried && !gdump_parse_header(l.line, &h))
+		return; /* cannot be: it was one before it moved */
 	g->nframes = g->nlabels = 0;
 	buf_reset(&g->unquoted);
 	group->flags = h.flags;

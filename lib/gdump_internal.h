@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "gdump.h"
+#include "gdump_scan.h"
 #include "received.h"
 
 /* Digits of a record's count that are believed; the sum of a body's counts cannot overflow. */
@@ -20,6 +21,16 @@ enum record_kind {
 	RECORD_NONE,
 	RECORD_COUNT, /* debug=1: "4 @ 0x43be36 …" and its '#' lines */
 	RECORD_GOROUTINE /* debug=2: a goroutine's header and its stack */
+};
+
+/* "goroutine 5 [select, 3 minutes]:", slices of the line. */
+struct goroutine_header {
+	uint64_t id;
+	struct str state; /* without (leaked), (scan), (durable), (synctest) */
+	uint32_t minutes;
+	unsigned flags; /* enum group_flags */
+	struct str labels; /* between the braces */
+	bool gp; /* "gp=0x…": only crashes print it */
 };
 
 struct gdump {
@@ -33,6 +44,7 @@ struct gdump {
 	const char *record; /* its text, when not carried */
 	size_t record_len;
 	uint32_t record_line;
+	struct goroutine_header header; /* of a goroutine; holds while not carried */
 	bool carried;
 	bool overflow; /* the record is longer than GDUMP_RECORD_MAX */
 	bool dropping; /* inside a line longer than GDUMP_LINE_MAX */
@@ -72,8 +84,6 @@ bool gdump_is_crash_line(struct str line);
 
 /* gdump_text.c: pieces of the grammar that both formats use. */
 struct frame *gdump_add_frame(struct gdump *g, unsigned *flags);
-/* "FILE:LINE", line 0 when there is none.  False when s is neither. */
-bool gdump_file_line(struct str s, struct frame *f);
 /*
  * The pairs between the braces, appended to g->labels; `sep` stands between key and value (":" in
  * debug=1, ": " in debug=2).  Quoted by strconv.Quote or by the runtime's printer, or bare.  False
@@ -82,8 +92,6 @@ bool gdump_file_line(struct str s, struct frame *f);
 bool gdump_labels(struct gdump *g, struct str pairs, struct str sep);
 /* Index after the closing quote of the string that begins at s.p[at], or s.len when it has none. */
 size_t gdump_skip_quoted(struct str s, size_t at);
-bool gdump_is_hex(struct str s); /* "0x" and lower-case hex digits, nothing else */
-struct str gdump_no_cr(struct str line); /* without one CR at its end */
 
 /* gdump_debug1.c */
 bool gdump_profile_header(struct str line, struct str *name, uint64_t *total);
@@ -92,14 +100,6 @@ bool gdump_is_count_head(struct str line, bool whole);
 void gdump_count_record(struct gdump *g, struct str text);
 
 /* gdump_debug2.c */
-struct goroutine_header {
-	uint64_t id;
-	struct str state; /* without (leaked), (scan), (durable), (synctest) */
-	uint32_t minutes;
-	unsigned flags; /* enum group_flags */
-	struct str labels; /* between the braces */
-	bool gp; /* "gp=0x…": only crashes print it */
-};
 bool gdump_parse_header(struct str line, struct goroutine_header *h);
 void gdump_goroutine_record(struct gdump *g, struct str text);
 

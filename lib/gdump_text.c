@@ -4,29 +4,6 @@
 
 #include <string.h>
 
-struct str gdump_no_cr(struct str line)
-{
-	if (line.len && line.p[line.len - 1] == '\r')
-		line.len--;
-	return line;
-}
-
-static bool is_hex_digit(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-bool gdump_is_hex(struct str s)
-{
-	if (s.len < 3 || s.p[0] != '0' || s.p[1] != 'x')
-		return false;
-	for (size_t i = 2; i < s.len; i++) {
-		if (!is_hex_digit(s.p[i]))
-			return false;
-	}
-	return true;
-}
-
 struct frame *gdump_add_frame(struct gdump *g, unsigned *flags)
 {
 	if (g->nframes == GDUMP_FRAMES_MAX) {
@@ -38,24 +15,6 @@ struct frame *gdump_add_frame(struct gdump *g, unsigned *flags)
 		g->frames = xrealloc(g->frames, g->frames_cap, sizeof(*g->frames));
 	}
 	return &g->frames[g->nframes++];
-}
-
-/* A path may hold colons and blanks: the last colon is the one before the line number. */
-bool gdump_file_line(struct str s, struct frame *f)
-{
-	ptrdiff_t colon = str_rchr(s, ':');
-	uint64_t line = 0;
-
-	if (colon < 1 || (size_t)colon + 1 == s.len || s.len - (size_t)colon > 11)
-		return false;
-	for (size_t i = (size_t)colon + 1; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		line = line * 10 + (uint64_t)(s.p[i] - '0');
-	}
-	f->file = str_sub(s, 0, (size_t)colon);
-	f->line = (uint32_t)MIN(line, (uint64_t)UINT32_MAX);
-	return true;
 }
 
 size_t gdump_skip_quoted(struct str s, size_t at)
@@ -94,7 +53,7 @@ static bool hex_digits(struct str s, size_t at, size_t n, uint32_t *out)
 	if (at + n > s.len)
 		return false;
 	for (size_t i = at; i < at + n; i++) {
-		if (!is_hex_digit(s.p[i]))
+		if (!gdump_is_hex_digit(s.p[i]))
 			return false;
 		v = v << 4 | (uint32_t)(s.p[i] <= '9' ? s.p[i] - '0' : s.p[i] - 'a' + 10);
 	}

@@ -41,6 +41,9 @@ static const char *const op_sql[OP_KINDS] = {
 		"why=?7",
 	[OP_DELIVERY] = "INSERT INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
 	[OP_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
+	[OP_SEEN_TARGET] = "UPDATE target SET last_seen_ms=?2 WHERE id=?1",
+	[OP_SEEN_RUN] = "UPDATE run SET last_seen_ms=?2 WHERE id=?1",
+	[OP_SEEN_CLASS] = "UPDATE class SET last_seen_ms=?2 WHERE id=?1",
 	[OP_SCRAPE] = "INSERT INTO scrape(target_id, at_ms, got, is_full, base, changes) "
 		      "VALUES(?1,?2,?3,?4,?5,?6)",
 };
@@ -222,6 +225,7 @@ static void bind_scrape(sqlite3_stmt *st, struct store_scrape_row *r)
 static void bind_row(sqlite3_stmt *st, const struct store_op *op)
 {
 	const struct store_meta_row *meta;
+	const struct store_seen_row *seen;
 
 	switch (op->kind) {
 	case OP_TARGET:
@@ -264,6 +268,13 @@ static void bind_row(sqlite3_stmt *st, const struct store_op *op)
 		meta = op->row;
 		store_bind_str(st, 1, meta->key);
 		store_bind_str(st, 2, meta->value);
+		break;
+	case OP_SEEN_TARGET:
+	case OP_SEEN_RUN:
+	case OP_SEEN_CLASS:
+		seen = op->row;
+		sqlite3_bind_int64(st, 1, seen->id);
+		sqlite3_bind_int64(st, 2, seen->last_seen_ms);
 		break;
 	case OP_SCRAPE:
 		bind_scrape(st, op->row);

@@ -47,7 +47,17 @@ static bool is_independent(const struct store_op *op)
 
 static bool is_lasting(const struct store_op *op)
 {
-	return op->kind != OP_SCRAPE && op->kind != OP_STATUS && op->kind != OP_DETECTOR;
+	switch (op->kind) {
+	case OP_SCRAPE:
+	case OP_STATUS:
+	case OP_DETECTOR:
+	case OP_SEEN_TARGET:
+	case OP_SEEN_RUN:
+	case OP_SEEN_CLASS:
+		return false;
+	default:
+		return true;
+	}
 }
 
 /* Unlinks what is not kept; how many operations, and in *values how many samples, that were. */
@@ -125,6 +135,13 @@ void store_put_target(struct store_batch *b, const struct store_target *r)
 	keep(b, &c->job);
 	keep(b, &c->instance);
 	keep_json(b, &c->labels);
+}
+
+void store_put_seen(struct store_batch *b, enum store_seen what, int64_t id, int64_t last_seen_ms)
+{
+	struct store_seen_row row = {.id = id, .last_seen_ms = last_seen_ms};
+
+	add_op(b, (enum store_op_kind)(OP_SEEN_TARGET + what), &row, sizeof(row));
 }
 
 void store_put_status(struct store_batch *b, const struct store_status *r)

@@ -24,7 +24,8 @@ bool store_batch_empty(const struct store_batch *b);
 /* It changes an alert or the outbox, and is synced. */
 bool store_batch_durable(const struct store_batch *b);
 /*
- * Takes out what later batches make good: scrapes with their values, statuses and detector records.
+ * Takes out what later batches make good: scrapes with their values, statuses, times when something
+ * was seen and detector records.
  * How many values that were; when there were any, the next scrape of the targets must be full.
  */
 size_t store_batch_drop_samples(struct store_batch *b);
@@ -36,6 +37,9 @@ size_t store_batch_drop_samples(struct store_batch *b);
 size_t store_batch_keep_durable(struct store_batch *b);
 
 void store_put_target(struct store_batch *b, const struct store_target *r);
+enum store_seen { STORE_SEEN_TARGET, STORE_SEEN_RUN, STORE_SEEN_CLASS };
+/* last_seen_ms of a row that was put before; cheaper than to put it again, and may be dropped. */
+void store_put_seen(struct store_batch *b, enum store_seen what, int64_t id, int64_t last_seen_ms);
 void store_put_status(struct store_batch *b, const struct store_status *r);
 void store_put_run(struct store_batch *b, const struct store_run *r);
 void store_put_class(struct store_batch *b, const struct store_class *r);

@@ -28,6 +28,9 @@ enum store_op_kind {
 	OP_ALERT_EVENT,
 	OP_DELIVERY,
 	OP_META,
+	OP_SEEN_TARGET, /* in the order of enum store_seen */
+	OP_SEEN_RUN,
+	OP_SEEN_CLASS,
 	OP_SCRAPE,
 	OP_KINDS
 };
@@ -41,6 +44,10 @@ struct store_op {
 
 struct store_meta_row {
 	struct str key, value;
+};
+
+struct store_seen_row {
+	int64_t id, last_seen_ms;
 };
 
 struct store_scrape_row {

@@ -68,7 +68,7 @@ static void add_debug2(struct buf *b)
 	for (unsigned n = 1; b->len < BODY_BYTES; n++) {
 		const char *const *s = stacks[n % ARRAY_LEN(stacks)];
 
-		buf_addf(b, "goroutine %u [%s, %u minutes]:\n", n * 16,
+		buf_addf(b, "goroutine %u [%s, %u minutes]:\n", n + 17,
 			n % 3 ? "IO wait" : "select", n % 90 + 1);
 		for (unsigned i = 0; i < 12 && s[i]; i++)
 			buf_addf(b,

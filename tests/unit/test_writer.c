@@ -283,6 +283,43 @@ static void full_disk_is_waited_out(void **state)
 	assert_int_equal(query("SELECT count(*) FROM alert_event"), 15);
 }
 
+static void count_done(void *arg, bool ok, const char *why)
+{
+	(void)why;
+	assert_true(ok);
+	++*(int *)arg;
+}
+
+/* The disk is dead for days: what every scrape writes is dropped and answered, and piles up
+ * nowhere. */
+static void dead_disk_does_not_fill_the_memory(void **state)
+{
+	struct writer_stats stats;
+	int answered = 0;
+
+	(void)state;
+	start((struct writer_config){.max_batches = 10});
+	fault.write_error = SQLITE_IOERR_WRITE;
+	for (int i = 1; i <= 10; i++)
+		submit(alert(i), i);
+	for (int i = 0; i < 1000; i++) {
+		struct store_batch *b = store_batch_new();
+		struct store_status status = {.target_id = 1, .at_ms = NOW + i};
+		struct store_scrape scrape = {.target_id = 1, .at_ms = NOW + i, .got = 1};
+
+		store_put_status(b, &status);
+		store_put_seen(b, STORE_SEEN_CLASS, 1, NOW);
+		store_add_scrape(b, &scrape);
+		assert_true(writer_submit(fx.w, b, count_done, &answered)); /* it had no values */
+	}
+	run_until(&answered, 1000);
+	writer_stats(fx.w, &stats);
+	assert_int_equal(stats.depth, 10);
+	fault.write_error = 0;
+	run_until(&fx.done, 10);
+	assert_int_equal(query("SELECT count(*) FROM alert_event"), 10);
+}
+
 /* A batch with a bug in it: its alert is stored, the rest told; the neighbours are whole. */
 static void refused_batch_harms_no_other(void **state)
 {
@@ -387,6 +424,8 @@ int main(void)
 			overflow_drops_samples_never_alerts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_are_bounded_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full_disk_is_waited_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			dead_disk_does_not_fill_the_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused_batch_harms_no_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			old_samples_are_pruned_in_idle_time, set_up, tear_down),

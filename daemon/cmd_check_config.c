@@ -35,7 +35,12 @@ static int check(const char *path, bool print)
 
 	config_errors_init(&errs);
 	c = config_load(path, &errs);
+	if (c)
+		config_check_files(c, &errs);
 	config_errors_text(&errs, path, &problems);
+	if (c && c->njobs == 0)
+		buf_addf(&problems,
+			"%s: warning: no scrape_configs: run would have nothing to do\n", path);
 	fputs(problems.p, stderr);
 	if (!c)
 		code = errs.unreadable ? CMD_IO : CMD_FAILED;
@@ -74,7 +79,7 @@ int cmd_check_config(int argc, char **argv)
 			fputs(usage, stdout);
 			return CMD_OK;
 		default:
-			return cmd_usage(argv, "there is an option it does not have");
+			return cmd_usage(argv, "options are -c, --print, --keys and --help");
 		}
 	}
 	if (optind < argc)

@@ -106,6 +106,9 @@ int config_parse_rules(struct str text, bool builtin, struct arena *a, struct ru
 
 /* The effective configuration as YAML that reads back as the same; no secret is in it. */
 void config_print(const struct config *c, struct buf *out);
+/* Warns of files (secrets, certificates) that cannot be read by whoever asks.  Secrets named
+ * credential: and env: are left out: they are the service's, not the caller's. */
+void config_check_files(const struct config *c, struct config_errors *errs);
 /* Every key with its type, default and help. */
 void config_print_keys(struct buf *out);
 

@@ -56,7 +56,7 @@ enum key_flags {
 	KEY_REQUIRED = 1,
 	KEY_EMPTY_OK = 2, /* "" means something */
 	KEY_LATER = 4, /* accepted, has no effect in this version */
-	KEY_RESTART = 8, /* a reload cannot change it */
+	KEY_EXISTS = 8, /* a path that must be there already */
 	KEY_OPTIONAL = 16 /* a section that is printed only when it says something */
 };
 
@@ -110,6 +110,9 @@ bool config_value(struct reader *r, const struct key *k, const struct node *n, v
 /* What the manual calls the type. */
 const char *config_type_name(enum key_type t);
 
+/* Appends "100ms to 1d" or "at most 10s"; false when any value will do. */
+bool config_range_text(const struct key *k, struct buf *out);
+
 /* The grammar of single values: 0, or -1 with err. */
 int config_duration(struct str s, uint64_t *ms, struct err *err);
 int config_size(struct str s, uint64_t *bytes, struct err *err);
@@ -123,6 +126,9 @@ int config_check_secret(struct str s, struct err *err);
 /* Each row of the table once, section by section. */
 typedef void config_key_cb(void *arg, const struct section *s, const struct key *k);
 void config_each_key(config_key_cb *fn, void *arg);
+
+/* Appends what --keys and the manual say of a key: "duration, default 1m, 100ms to 1d". */
+void config_key_text(const struct key *k, struct buf *out);
 
 /* r->config's rules from own_rules and the built-in ones. */
 void config_rules_merge(struct reader *r);

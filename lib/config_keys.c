@@ -70,10 +70,11 @@ static const struct key basic_keys[] = {
 SECTION(basic, "basic_auth", config_basic, NULL);
 
 static const struct key tls_keys[] = {
-	V("ca_file", PATH, config_tls, ca_file, NULL, 0, 0, 0,
+	V("ca_file", PATH, config_tls, ca_file, NULL, 0, 0, KEY_EXISTS,
 		"Certificates of the authorities to trust instead of the system's."),
-	V("cert_file", PATH, config_tls, cert_file, NULL, 0, 0, 0, "Client certificate."),
-	V("key_file", PATH, config_tls, key_file, NULL, 0, 0, 0, "Its key."),
+	V("cert_file", PATH, config_tls, cert_file, NULL, 0, 0, KEY_EXISTS,
+		"Client certificate."),
+	V("key_file", PATH, config_tls, key_file, NULL, 0, 0, KEY_EXISTS, "Its key."),
 	V("server_name", TEXT, config_tls, server_name, NULL, 0, 0, 0,
 		"Name that the server's certificate must have, instead of the address's."),
 	V("insecure_skip_verify", BOOL, config_tls, insecure_skip_verify, "false", 0, 0, 0,
@@ -250,7 +251,7 @@ static const struct key detect_keys[] = {
 		"Growth that matters, in goroutines or descriptors."),
 	V("ref_bytes", SIZE_NUMBER, config, detect.ref_bytes, "32MiB", KIB, TIB, 0,
 		"Growth that matters, in bytes of memory."),
-	V("window", SECONDS, config, detect.window_s, "2m", 100, H, KEY_RESTART,
+	V("window", SECONDS, config, detect.window_s, "2m", 100, H, 0,
 		"Scales the detector's whole clock: for tests and demonstrations only."),
 	END
 };
@@ -280,7 +281,7 @@ static const struct key retention_keys[] = {
 SECTION(retention, "retention", config, config_check_retention);
 
 static const struct key storage_keys[] = {
-	V("path", PATH, config, storage_path, "/var/lib/leakwatch/leakwatch.db", 0, 0, KEY_RESTART,
+	V("path", PATH, config, storage_path, "/var/lib/leakwatch/leakwatch.db", 0, 0, 0,
 		"The SQLite file."),
 	N("retention", SECTION, 0, &retention, 0, "How long history is kept."),
 	V("max_size", SIZE, config, max_size_bytes, "2GB", 0, 16 * TIB, LATER,
@@ -412,7 +413,7 @@ LOOSE(alerting, "alerting", config, config_check_alerting);
 
 static const struct key web_keys[] = {
 	V("listen_address", ADDRESS, config, listen_address, "127.0.0.1:9765", 0, 0,
-		EMPTY | LATER | KEY_RESTART,
+		EMPTY | LATER,
 		"Where the page and our own metrics are; \"\": nowhere."),
 	END
 };

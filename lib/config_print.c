@@ -341,6 +341,21 @@ struct listing {
 	const struct section *last;
 };
 
+/* "duration, default 1m, 100ms to 1d" */
+void config_key_text(const struct key *k, struct buf *out)
+{
+	struct buf range = BUF_INIT;
+
+	buf_adds(out, config_type_name(k->type));
+	if (k->def)
+		buf_addf(out, ", default %s", k->def);
+	if (config_range_text(k, &range))
+		buf_addf(out, ", %s", range.p);
+	if (k->flags & KEY_REQUIRED)
+		buf_adds(out, ", required");
+	buf_release(&range);
+}
+
 static void list_key(void *arg, const struct section *s, const struct key *k)
 {
 	struct listing *l = arg;
@@ -348,11 +363,8 @@ static void list_key(void *arg, const struct section *s, const struct key *k)
 	if (s != l->last)
 		buf_addf(l->out, "%s%s\n", l->last ? "\n" : "", s->name);
 	l->last = s;
-	buf_addf(l->out, "  %-22s%s", k->name, config_type_name(k->type));
-	if (k->def)
-		buf_addf(l->out, ", default %s", *k->def ? k->def : "\"\"");
-	if (k->flags & KEY_REQUIRED)
-		buf_adds(l->out, ", required");
+	buf_addf(l->out, "  %-22s", k->name);
+	config_key_text(k, l->out);
 	if (k->flags & KEY_LATER)
 		buf_adds(l->out, ", no effect in this version");
 	buf_addf(l->out, "\n  %-22s%s\n", "", k->help);

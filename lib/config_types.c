@@ -2,7 +2,6 @@
 #include "prom.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define VALUE_MAX 4096 /* bytes of one value */
@@ -133,68 +132,60 @@ static int read_text(
 	return 0;
 }
 
-static int in_range(
-	const struct key *k, double v, const char *min, const char *max, struct err *err)
+static void add_bound(const struct key *k, double v, struct buf *out)
 {
-	if ((k->min == 0 && k->max == 0) || (v >= k->min && v <= k->max))
-		return 0;
-	if (v > k->max && k->min == 0)
-		return err_set(err, "must be at most %s", max);
-	return err_set(err, "must be from %s to %s", min, max);
+	if (k->type == KEY_DURATION || k->type == KEY_SECONDS)
+		config_duration_text((uint64_t)v, out);
+	else if (k->type == KEY_SIZE || k->type == KEY_SIZE_NUMBER)
+		config_size_text((uint64_t)v, out);
+	else if (k->type == KEY_PERCENT)
+		buf_addf(out, "%.15g%%", v * 100);
+	else
+		buf_addf(out, "%.15g", v);
 }
 
-static int check_duration(const struct key *k, uint64_t ms, struct err *err)
+bool config_range_text(const struct key *k, struct buf *out)
 {
-	struct buf min = BUF_INIT, max = BUF_INIT;
-	int rc;
+	if (k->min == 0 && k->max == 0)
+		return false;
+	if (k->min == 0) {
+		buf_adds(out, "at most ");
+	} else {
+		add_bound(k, k->min, out);
+		buf_adds(out, " to ");
+	}
+	add_bound(k, k->max, out);
+	return true;
+}
 
-	config_duration_text((uint64_t)k->min, &min);
-	config_duration_text((uint64_t)k->max, &max);
-	rc = in_range(k, (double)ms, min.p, max.p, err);
-	buf_release(&min);
-	buf_release(&max);
+static int in_range(const struct key *k, double v, struct err *err)
+{
+	struct buf range = BUF_INIT;
+	int rc = 0;
+
+	if (config_range_text(k, &range) && v < 0)
+		rc = err_set(err, "may not be negative");
+	else if (range.len && !(v >= k->min && v <= k->max))
+		rc = err_set(err, "must be %s%s", k->min == 0 ? "" : "from ", range.p);
+	buf_release(&range);
 	return rc;
-}
-
-static int check_size(const struct key *k, uint64_t bytes, struct err *err)
-{
-	struct buf min = BUF_INIT, max = BUF_INIT;
-	int rc;
-
-	config_size_text((uint64_t)k->min, &min);
-	config_size_text((uint64_t)k->max, &max);
-	rc = in_range(k, (double)bytes, min.p, max.p, err);
-	buf_release(&min);
-	buf_release(&max);
-	return rc;
-}
-
-static int check_number(const struct key *k, double v, struct err *err)
-{
-	double scale = k->type == KEY_PERCENT ? 100 : 1;
-	const char *unit = k->type == KEY_PERCENT ? "%" : "";
-	char min[40], max[40];
-
-	snprintf(min, sizeof(min), "%.15g%s", k->min * scale, unit);
-	snprintf(max, sizeof(max), "%.15g%s", k->max * scale, unit);
-	return in_range(k, v, min, max, err);
 }
 
 static int read_int(const struct key *k, struct str s, uint64_t *out, struct err *err)
 {
 	if (!str_u64(s, out))
 		return err_set(err, "\"%.*s\" is no whole number", STR_ARG(s));
-	return check_number(k, (double)*out, err);
+	return in_range(k, (double)*out, err);
 }
 
 static int read_duration(const struct key *k, struct str s, uint64_t *ms, struct err *err)
 {
-	return config_duration(s, ms, err) != 0 ? -1 : check_duration(k, *ms, err);
+	return config_duration(s, ms, err) != 0 ? -1 : in_range(k, (double)*ms, err);
 }
 
 static int read_size(const struct key *k, struct str s, uint64_t *bytes, struct err *err)
 {
-	return config_size(s, bytes, err) != 0 ? -1 : check_size(k, *bytes, err);
+	return config_size(s, bytes, err) != 0 ? -1 : in_range(k, (double)*bytes, err);
 }
 
 static int read_value(
@@ -209,11 +200,9 @@ static int read_value(
 	case KEY_INT:
 		return read_int(k, s, field, err);
 	case KEY_NUMBER:
-		return read_number(s, field, err) != 0 ? -1
-						       : check_number(k, *(double *)field, err);
+		return read_number(s, field, err) != 0 ? -1 : in_range(k, *(double *)field, err);
 	case KEY_PERCENT:
-		return read_percent(s, field, err) != 0 ? -1
-							: check_number(k, *(double *)field, err);
+		return read_percent(s, field, err) != 0 ? -1 : in_range(k, *(double *)field, err);
 	case KEY_DURATION:
 		return read_duration(k, s, field, err);
 	case KEY_SECONDS:

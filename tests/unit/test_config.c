@@ -444,6 +444,36 @@ static void test_load(void **state)
 	rmdir(dir);
 }
 
+/* Files that are not there are told; credentials and variables cannot be known beforehand. */
+static void test_files(void **state)
+{
+	struct config *c = good("scrape_configs:\n"
+				"- job_name: a\n"
+				"  scheme: https\n"
+				"  authorization: {credentials_file: /nonexistent/token}\n"
+				"  tls_config: {ca_file: /dev/null}\n"
+				"alerting: {receivers: [{name: r, webhook_configs: ["
+				"{url_file: env:X, secret_file: credential:y, tls_config: "
+				"{ca_file: /nonexistent/ca}}]}]}\n");
+	struct config_errors errs;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	config_errors_init(&errs);
+	config_check_files(c, &errs);
+	config_errors_text(&errs, "f", &out);
+	assert_string_equal(out.p,
+		"f: warning: authorization.credentials_file: cannot read /nonexistent/token: No "
+		"such "
+		"file or directory\n"
+		"f: warning: tls_config.ca_file: cannot read /nonexistent/ca: No such file or "
+		"directory\n");
+	assert_int_equal(errs.errors, 0);
+	buf_release(&out);
+	config_errors_release(&errs);
+	config_free(c);
+}
+
 /* --print reads back as the same, also with what YAML and terminals trip over. */
 static void test_print_round_trip(void **state)
 {
@@ -497,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_receiver_order),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_print_round_trip),
 	};
 

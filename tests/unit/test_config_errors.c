@@ -93,6 +93,8 @@ static const struct row rows[] = {
 	{"a number that is none", "detect: {ref: many}", "f:1:15: ref: \"many\" is no number"},
 	{"not a number", "detect: {ref: nan}", "f:1:15: ref: \"nan\" is no number"},
 	{"a hexadecimal number", "detect: {ref: 0x10}", "f:1:15: ref: \"0x10\" is no number"},
+	{"a negative number", "classes: [{name: a, match: {top: x}, expect: {max: -1}}]",
+		"f:1:52: max: may not be negative"},
 	{"a truth that YAML 1.1 knew", "classes: [{name: a, match: {top: x}, ignore: yes}]",
 		"f:1:46: ignore: \"yes\" is neither true nor false"},
 	{"a word of a list", "detect: {sensitivity: hihg}",

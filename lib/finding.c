@@ -88,7 +88,10 @@ static struct finding *add_finding(
 struct finding *finding_restore(
 	struct finding_set *set, enum finding_kind kind, struct str class, double opened_at)
 {
-	return add_finding(set, kind, class, opened_at);
+	struct finding *f = add_finding(set, kind, class, opened_at);
+
+	f->told = true;
+	return f;
 }
 
 /* ---- members ---- */
@@ -218,16 +221,13 @@ static struct finding *named(
 static void lead(struct finding_set *set, enum finding_kind kind, struct series *s, double now)
 {
 	struct finding *f = named(set, kind, s->name);
-	bool fresh = !f;
 
-	if (fresh)
+	if (!f)
 		f = add_finding(set, kind, str_of(s->name), now);
 	f->primary = s;
 	if (!is_member(f, s) && f->nmembers == FINDING_MEMBERS_MAX)
 		f->nmembers--;
 	add_member(f, s);
-	if (fresh)
-		set->events.opened(set->events.arg, f);
 }
 
 static void place_classes(
@@ -338,6 +338,17 @@ static void place_limits(
 	}
 }
 
+/* Once all have found their place, and before what a new one replaces is closed. */
+static void tell_new(struct finding_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (!set->v[i]->told) {
+			set->v[i]->told = true;
+			set->events.opened(set->events.arg, set->v[i]);
+		}
+	}
+}
+
 /* ---- closing ---- */
 
 static bool over(const struct finding *f, struct series *const *series, size_t n, const char **why)
@@ -427,6 +438,7 @@ void finding_update(
 			place_process(set, series[i], series, n, now);
 	}
 	place_limits(set, series, n, now);
+	tell_new(set);
 	close_ended(set, series, n, complete);
 	for (size_t i = 0; i < set->n; i++)
 		set->events.current(set->events.arg, set->v[i]);

@@ -43,12 +43,14 @@ struct finding {
 	size_t nmembers;
 	double opened_at;
 	double since; /* the earliest of its members */
+	bool told; /* opened was called for it */
 	void *user; /* the caller's */
 };
 
 struct finding_set;
 
 struct finding_events {
+	/* In the update that found it, when all of its members are known. */
 	void (*opened)(void *arg, struct finding *f);
 	/* Members, rates or reasons may be others than before; comes with every update. */
 	void (*current)(void *arg, struct finding *f);

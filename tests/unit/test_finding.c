@@ -14,6 +14,7 @@
 
 struct told {
 	char log[512]; /* "+KIND/CLASS" opened, "-KIND/CLASS" closed */
+	size_t members; /* of the newest when it opened */
 };
 
 static void add(struct told *t, char sign, const struct finding *f)
@@ -26,6 +27,7 @@ static void add(struct told *t, char sign, const struct finding *f)
 
 static void opened(void *arg, struct finding *f)
 {
+	((struct told *)arg)->members = f->nmembers;
 	add(arg, '+', f);
 }
 
@@ -273,10 +275,31 @@ static void test_restore(void **state)
 	finding_set_free(set);
 }
 
+/* What is told at the opening names everything that grows with it: no second message would. */
+static void test_opens_with_its_members(void **state)
+{
+	struct series v[] = {
+		make(SERIES_CLASS, "fast", VERDICT_LEAKING, 40, NOW - 6 * HOUR, 240),
+		make(SERIES_CLASS, "slow", VERDICT_LEAKING, 20, NOW - 6 * HOUR, 120),
+		make(SERIES_FDS, "process_open_fds", VERDICT_LEAKING, 20, NOW - 6 * HOUR, 120),
+	};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	run(set, v, ARRAY_LEN(v), NOW);
+	assert_string_equal(t.log, "+GoroutineLeak/fast");
+	assert_int_equal(t.members, 3);
+	run(set, v, ARRAY_LEN(v), NOW + 60);
+	assert_string_equal(t.log, "+GoroutineLeak/fast");
+	finding_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_opens_with_its_members),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_late_class),
 		cmocka_unit_test(test_close),

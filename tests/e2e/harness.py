@@ -128,10 +128,11 @@ class Service:
 
 
 class Receiver:
-    """A webhook receiver that keeps every message, and answers 200 or what .answer says."""
+    """A webhook receiver that keeps every message, and answers 200 or what .answer is or returns."""
 
     def __init__(self):
         self.messages = []  # (time, headers, body), body as read from JSON
+        self.tried = []  # the headers of every attempt, answered well or not
         self.broken = []  # what was no webhook message, and why
         self.lock = threading.Lock()
         self.answer = 200
@@ -164,9 +165,10 @@ class Receiver:
             except (ValueError, AssertionError, KeyError) as e:
                 self.broken.append(f"{e}: {raw[:2000]!r}")
                 return 400
+            self.tried.append({k.lower(): v for k, v in headers.items()})
             status = self.answer() if callable(self.answer) else self.answer
             if 200 <= status < 300:
-                self.messages.append((time.time(), headers, body))
+                self.messages.append((time.time(), self.tried[-1], body))
             return status
 
     @staticmethod
@@ -276,9 +278,10 @@ class Daemon:
         assert process.returncode == expect, f"the daemon ended with {process.returncode}"
 
     def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process = None
+        """kill -9; start() may follow."""
+        process = self.process
+        process.kill()
+        process.wait()
 
 
 def command(*args, code=0, parse=False, stdin=None, timeout=60):

@@ -116,6 +116,13 @@ void target_sync_classes(struct target *t, double now)
 			replace_series(t, (uintptr_t)c->user - 1, c, now);
 		} else {
 			s = target_add_slot(t, SERIES_CLASS, str_of(c->name));
+			if (strcmp(c->name, TALLY_OTHER) == 0)
+				log_msg(LEVEL_WARNING,
+					"target %s/%s: more than limits.classes_per_target (%llu) "
+					"classes: further goroutines are counted as \"" TALLY_OTHER
+					"\", which is judged",
+					t->job_name, t->instance,
+					(unsigned long long)t->p->config->classes_max);
 			c->user = (void *)(uintptr_t)t->nslots;
 			prepare(t, s->series, now);
 		}

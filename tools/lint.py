@@ -169,6 +169,19 @@ def check_format(files, say):
         say(".clang-format", 1, run.stderr.strip()[:200])
 
 
+def check_tour(sources, say):
+    """The README's tour names each file of the program, and no file that is not there."""
+    with open("README.md", encoding="utf-8") as f:
+        tour = f.read().partition("## A tour of the source")[2]
+    named = set(re.findall(r"`([a-z0-9_]+)`", tour)) - {"lib", "daemon"}
+    there = {module_of(s) for s in sources}
+    for name in sorted(there - named):
+        if not name.endswith("_internal") and not name.startswith("cmd_"):
+            say("README.md", 1, f"the tour of the source does not name {name}")
+    for name in sorted(named - there):
+        say("README.md", 1, f"the tour of the source names {name}, which is not there")
+
+
 def check_man(say):
     pages = sorted(os.path.join("man", f) for f in (os.listdir("man") if os.path.isdir("man") else []) if re.search(r"\.[157]$", f))
     if not pages:
@@ -201,6 +214,7 @@ def main():
     check_headers_alone([s for s in sources if s.endswith(".h")], args.cc, args.flags, say)
     check_format(sources + tests, say)
     check_man(say)
+    check_tour(sources, say)
     for path, number, text in findings:
         print(f"{path}:{number}: {text}")
     print(f"lint: {len(sources) + len(tests)} files, {len(findings)} findings")

@@ -38,8 +38,8 @@ def test_the_leak_is_told_and_nothing_else(service, daemon, receiver):
     facts.compare("traffic without its metric", facts.of(grown), true_rate=USERS * 3600, true_since=traffic.started)
     assert sum(name in grown["annotations"].get("also", "") for name in ("main.(*session).read", "main.(*session).write", "main.(*session).ping")) == 2
 
-    # As long again, and nobody else has been told; nor has anybody been told twice.
-    end = time.time() + min(time.time() - began, 20)
+    # As long again, or twelve seconds, and nobody else has been told; nor has anybody been told twice.
+    end = time.time() + min(time.time() - began, 12)
     wait_until(lambda: time.time() > end, 30, "the time to settle")
     others = [a["labels"] for a in receiver.alerts() if a["labels"]["job"] not in ("registry", "untold")]
     assert not others, f"told of healthy services: {others}"

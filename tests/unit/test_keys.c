@@ -1,6 +1,7 @@
 /* The table of keys, the manual page and the sample file say the same. */
 #include "config_internal.h"
 #include "config_sample.h"
+#include "notify_syslog.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,6 +85,14 @@ static void test_rows(void **state)
 		assert_true(k->min <= k->max);
 		assert_ptr_equal(find(rows[i].section->name, k->name), &rows[i]);
 	}
+}
+
+/* What syslog_configs accepts, the sink knows. */
+static void test_facilities(void **state)
+{
+	(void)state;
+	for (size_t i = 0; config_facilities[i]; i++)
+		assert_true(notify_syslog_facility(str_of(config_facilities[i])) >= 0);
 }
 
 static bool same_as_default(const struct key *k, const struct node *n)
@@ -329,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_rows, set_up),
+		cmocka_unit_test(test_facilities),
 		cmocka_unit_test_setup(test_sample, set_up),
 		cmocka_unit_test_setup(test_sample_later, set_up),
 		cmocka_unit_test_setup(test_manual, set_up),

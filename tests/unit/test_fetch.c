@@ -272,6 +272,8 @@ static void test_endings(void **state)
 			fail_msg("%s (%s): done %d, %s, status %d, \"%s\"", path, endings[i].what,
 				o.done, fetch_end_name(o.result.end), o.result.status,
 				o.result.why);
+		if (endings[i].end != FETCH_TIMEOUT && o.result.took_ms >= TIMEOUT_MS)
+			fail_msg("%s: only after %.0f ms", path, o.result.took_ms);
 		assert_true(o.pushed <= MAX_BYTES);
 		assert_true(o.pushed == o.result.bytes);
 		if (w->worst_lag_ms > LAG_MAX_MS)

@@ -393,6 +393,62 @@ static void test_words(void **state)
 	}
 }
 
+/* What cannot even be sent ends a cycle as any failure does, in its turn and not from within add.
+ */
+static void test_what_cannot_be_sent(void **state)
+{
+	static const struct {
+		struct scrape_target_config c;
+		const char *why;
+	} rows[] = {
+		{{.address = "127.0.0.1:99999", .metrics_path = "/m"}, "is not an address"},
+		{{.address = "127.0.0.1:1", .authorization = "Bearer a\nb", .metrics_path = "/m"},
+			"has a line break in it"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct seen s = {.world = *state, .until = 2};
+		struct scrape_target_config c = rows[i].c;
+		struct scrape_target *t;
+		struct err err = ERR_INIT;
+
+		c.interval_ms = 20;
+		scrape_start(s.world->scrape);
+		t = scrape_add(s.world->scrape, &c, &s, &err);
+		assert_string_equal(s.calls, "");
+		run(s.world, 1000);
+		assert_string_equal(s.calls, "bGMcbGMc");
+		assert_non_null(strstr(s.cycle.goroutines.why, rows[i].why));
+		assert_non_null(strstr(s.cycle.metrics.why, rows[i].why));
+		scrape_remove(t);
+	}
+}
+
+/* Credentials go with every request; when they are not taken, the advice is another. */
+static void test_credentials(void **state)
+{
+	struct seen s = {.world = *state, .until = 1};
+	struct err err = ERR_INIT;
+	char address[40];
+	struct scrape_target_config c = {.address = address,
+		.pprof_path = "/401",
+		.interval_ms = 50,
+		.timeout_ms = 300,
+		.body_limit_bytes = 1000,
+		.authorization = "Bearer sesame"};
+
+	snprintf(address, sizeof(address), "127.0.0.1:%d", s.world->server.port);
+	assert_non_null(scrape_add(s.world->scrape, &c, &s, &err));
+	scrape_start(s.world->scrape);
+	run(s.world, 1000);
+	assert_string_equal(s.cycle.goroutines.why,
+		"/401/goroutine does not take our credentials (401): see authorization or "
+		"basic_auth");
+	pthread_mutex_lock(&s.world->server.lock);
+	assert_non_null(strstr(s.world->server.last, "\r\nAuthorization: Bearer sesame\r\n"));
+	pthread_mutex_unlock(&s.world->server.lock);
+}
+
 /* From within every callback: a target can be removed, and everything stopped. */
 static void test_remove_and_stop_anywhere(void **state)
 {
@@ -531,6 +587,8 @@ int main(void)
 		WITH_SERVER(test_late_cycles_are_skipped),
 		WITH_SERVER(test_a_silent_target_disturbs_nobody),
 		WITH_SERVER(test_words),
+		WITH_SERVER(test_what_cannot_be_sent),
+		WITH_SERVER(test_credentials),
 		WITH_SERVER(test_remove_and_stop_anywhere),
 		WITH_SERVER(test_unwanted_body),
 		cmocka_unit_test(test_urls),

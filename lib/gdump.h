@@ -21,7 +21,7 @@
 #include "err.h"
 #include "model.h"
 
-#define GDUMP_LINE_MAX	 (1024 * 1024) /* a longer line is skipped and counted as lost */
+#define GDUMP_LINE_MAX	 (1024 * 1024) /* a longer line is skipped and is a bad line */
 #define GDUMP_RECORD_MAX (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
 #define GDUMP_FRAMES_MAX 1100 /* frames of one stack; more are dropped, flag ELIDED */
 #define GDUMP_LABELS_MAX 64 /* labels of one goroutine; more are dropped */
@@ -46,7 +46,11 @@ struct gdump_sink {
 	 * counted": the record is skipped and group() is not called for it.
 	 */
 	bool (*known)(void *arg, uint64_t key, uint64_t count);
-	/* A record; *g and all it points at are valid during the call only. */
+	/*
+	 * A record; *g and all it points at are valid during the call only.  Names are as printed
+	 * (stack makes the normal form and sets frame.runtime); a PC without a symbol is a frame
+	 * named "0x…" without a file.
+	 */
 	void (*group)(void *arg, const struct group *g);
 	void *arg;
 };
@@ -74,8 +78,9 @@ void gdump_free(struct gdump *g);
 void gdump_reset(struct gdump *g);
 void gdump_feed(struct gdump *g, const char *p, size_t n);
 /*
- * Ends the body.  0, or -1 when nothing in it was a goroutine dump: err says what was received
- * instead (an HTML page, JSON, a heap profile, an error text, nothing) and what would be right.
+ * Ends the body.  0, also for other count profiles (format GDUMP_COUNT) and for a leak profile that
+ * found none; or -1 when nothing in it was such a dump: err says what was received instead (an HTML
+ * page, JSON, a heap profile, an error text, nothing) and what would be right.
  */
 int gdump_finish(struct gdump *g, struct err *err);
 const struct gdump_stats *gdump_stats(const struct gdump *g);

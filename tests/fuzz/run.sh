@@ -16,6 +16,7 @@ for source in "$@"; do
 	seeds=tests/fuzz/seeds/${name#fuzz_}
 	corpus=build/fuzz/corpus/$name
 	mkdir -p "$corpus"
+	[ -d "$seeds" ] || seeds=$corpus
 	make --no-print-directory BUILD=build/fuzz CC=clang SAN=1 CFLAGS="$flags" "build/fuzz/tests/fuzz/$name.o"
 	# shellcheck disable=SC2086  # the libraries are a list
 	clang -fsanitize=fuzzer,address,undefined -o "build/fuzz/$name" "build/fuzz/tests/fuzz/$name.o" \

@@ -65,7 +65,8 @@ static struct entry *look_up(const struct map *m, struct str key)
 {
 	struct entry *e;
 
-	HASH_FIND(hh, m->head, key.p, key.len, e);
+	/* An empty key may have no address; memcmp wants one all the same. */
+	HASH_FIND(hh, m->head, key.len ? key.p : "", key.len, e);
 	return e;
 }
 

@@ -330,11 +330,15 @@ static bool decode_key(struct reader *r, const struct section *s, const struct k
 
 void config_decode(struct reader *r, const struct section *s, const struct node *n, void *object)
 {
+	struct node nothing = {.kind = NODE_MAP};
 	size_t before = r->errs->errors;
 	bool wrong = false;
 
-	if (n && node_is_nothing(n))
-		n = NULL; /* "storage:" with all its keys commented out */
+	if (n && node_is_nothing(n)) { /* "- " with all its keys commented out */
+		nothing.line = n->line;
+		nothing.column = n->column;
+		n = &nothing;
+	}
 	if (n && n->kind != NODE_MAP) {
 		NODE_ERROR(r, n, "%s must be a mapping, not %s", s->name, node_kind_name(n));
 		n = NULL;

@@ -36,6 +36,11 @@ static const struct row rows[] = {
 		"f:1:34: \"a\" is given twice: first at line 1"},
 	{"a key that is a list", "? [a]\n: b", "f:1:3: a key must be a text, not a list"},
 	{"a required key", "scrape_configs: [{scheme: http}]", "f:1:18: job_name is missing"},
+	{"an item that is nothing", "scrape_configs:\n- \nclasses: [{name: a, match: }]",
+		"f:2:2: job_name is missing\n"
+		"f:3:11: match is missing: only a rule with the name of a built-in one may leave "
+		"it "
+		"out"},
 	{"a secret in the file is no key", JOB "basic_auth: {username: u, password: hunter2}",
 		"f:3:15: password_file is missing\nf:3:29: unknown key \"password\" in basic_auth"},
 

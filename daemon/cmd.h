@@ -28,13 +28,18 @@ enum cmd_exit {
 };
 
 /* One line each, sorted; the table in main.c has the same rows. */
+int cmd_alerts(int argc, char **argv);
 int cmd_backtest(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
+int cmd_classes(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
+int cmd_history(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_targets(int argc, char **argv);
 
 /* "leakwatch NAME: text" and where help is, on standard error; returns CMD_USAGE. */
 int cmd_usage(char **argv, const char *fmt, ...) PRINTF_LIKE(2, 3);

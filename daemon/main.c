@@ -16,13 +16,18 @@ struct command {
 /* One row a line, sorted: this is also what --help shows. */
 /* clang-format off */
 static const struct command commands[] = {
+	{"alerts", cmd_alerts, "what was alerted; 'alerts show ID' tells everything about one"},
 	{"backtest", cmd_backtest, "what would have been found in a recorded history"},
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
+	{"classes", cmd_classes, "every class of goroutines with its count and verdict"},
 	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
+	{"history", cmd_history, "the numbers of one class over time"},
 	{"record", cmd_record, "save what a service answers, for a bug report or a test"},
 	{"replay", cmd_replay, "serve a recording as if it were the service"},
 	{"report", cmd_report, "what is in a goroutine dump"},
 	{"run", cmd_run, "the daemon, in the foreground"},
+	{"status", cmd_status, "is the daemon running, and what is the worst of each target?"},
+	{"targets", cmd_targets, "every target with its last scrape"},
 	{NULL, NULL, NULL}
 };
 /* clang-format on */

@@ -1,0 +1,324 @@
+/* leakwatch alerts: what has been told to people, and what became of it. */
+#include "cmd_db.h"
+#include "safe.h"
+#include "table.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RESOLVED_MS (7 * 86400000ll) /* resolved ones are listed that long */
+
+static const char usage[] =
+	"usage: leakwatch alerts [list] [--db FILE] [--format text|json]\n"
+	"       leakwatch alerts show ID [--db FILE] [--format text|json]\n"
+	"Alerts that are pending or firing, and those resolved in the last 7 days; or everything\n"
+	"about one: ID is its id or the beginning of it.\n";
+
+/* ---- list -------------------------------------------------------------------- */
+
+static int by_state(const json_t *row)
+{
+	struct str state = cmd_rows_str(row, "state");
+
+	return str_is(state, "firing") ? 0 : str_is(state, "pending") ? 1 : 2;
+}
+
+static void add_target(struct buf *out, const json_t *labels)
+{
+	struct str job = cmd_rows_str(labels, "job");
+
+	if (job.len)
+		buf_addf(out, "%.*s/%.*s", STR_ARG(job), STR_ARG(cmd_rows_str(labels, "instance")));
+}
+
+static void add_alert_row(const struct cmd_db *db, struct table *t, const json_t *row)
+{
+	const json_t *labels = json_object_get(row, "labels");
+	const json_t *annotations = json_object_get(row, "annotations");
+	struct buf cell = BUF_INIT;
+
+	table_add(t, cmd_rows_str(row, "state"));
+	cmd_db_add_ago(db, &cell,
+		by_state(row) == 2	    ? cmd_rows_ms(row, "resolved")
+		: cmd_rows_ms(row, "fired") ? cmd_rows_ms(row, "fired")
+					    : cmd_rows_ms(row, "raised"));
+	table_add(t, buf_str(&cell));
+	table_add(t, cmd_rows_str(row, "id"));
+	table_add(t, cmd_rows_str(row, "name"));
+	buf_reset(&cell);
+	add_target(&cell, labels);
+	table_add(t, buf_str(&cell));
+	table_add(t, cmd_rows_str(labels, "class"));
+	table_add(t, cmd_rows_str(annotations, "summary"));
+	buf_release(&cell);
+}
+
+static void add_list(const struct cmd_db *db, const json_t *alerts, struct buf *out)
+{
+	static const struct table_column columns[] = {{.title = "STATE"},
+		{.title = "WHEN", .right = true}, {.title = "ID"}, {.title = "ALERT"},
+		{.title = "TARGET"}, {.title = "CLASS"}, {.title = "SUMMARY", .shrink = true}};
+	struct table t;
+	json_t *row;
+	size_t i;
+
+	table_init(&t, columns, ARRAY_LEN(columns));
+	for (int state = 0; state < 3; state++) {
+		json_array_foreach((json_t *)alerts, i, row)
+		{
+			if (by_state(row) == state)
+				add_alert_row(db, &t, row);
+		}
+	}
+	if (table_rows(&t))
+		table_write(&t, db->columns, out);
+	else
+		buf_adds(out, "no alerts\n");
+	table_release(&t);
+}
+
+static int list(struct cmd_db *db)
+{
+	struct err err = ERR_INIT;
+	struct buf out = BUF_INIT;
+	json_t *alerts = cmd_rows_alerts(db, db->now_ms - RESOLVED_MS, &err);
+
+	if (!alerts)
+		return cmd_db_failed(db, &err);
+	if (db->json)
+		cmd_db_print_json(json_pack("{s:O}", "alerts", alerts));
+	else
+		add_list(db, alerts, &out);
+	fputs(out.p, stdout);
+	buf_release(&out);
+	json_decref(alerts);
+	return CMD_OK;
+}
+
+/* ---- show -------------------------------------------------------------------- */
+
+static void event_cb(void *arg, const struct store_alert_event *e)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "at", cmd_db_seconds(e->at_ms));
+	json_object_set_new(row, "change", json_integer(e->change));
+	json_object_set_new(row, "from", json_str(e->from_state));
+	json_object_set_new(row, "to", json_str(e->to_state));
+	json_object_set_new(row, "why", json_str(e->why));
+	json_array_append_new(arg, row);
+}
+
+static void delivery_cb(void *arg, const struct store_delivery *d)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "receiver", json_str(d->receiver));
+	json_object_set_new(row, "change", json_integer(d->change));
+	json_object_set_new(row, "state", json_str(d->state));
+	json_object_set_new(row, "created", cmd_db_seconds(d->created_ms));
+	json_object_set_new(row, "done", cmd_db_seconds(d->done_ms));
+	json_object_set_new(row, "next", cmd_db_seconds(d->next_ms));
+	json_object_set_new(row, "attempts", json_integer(d->attempts));
+	json_object_set_new(row, "why", json_str(d->why));
+	json_object_set_new(row, "webhook_id", json_str(d->webhook_id));
+	json_array_append_new(arg, row);
+}
+
+/* The alert whose id is, or begins with, id: a new reference, or NULL after telling. */
+static json_t *find(struct cmd_db *db, const json_t *alerts, const char *id)
+{
+	struct err err = ERR_INIT;
+	json_t *row, *found = NULL;
+	size_t i, n = 0;
+
+	json_array_foreach((json_t *)alerts, i, row)
+	{
+		if (str_is(cmd_rows_str(row, "id"), id)) {
+			found = row;
+			n = 1;
+			break;
+		}
+		if (str_starts(cmd_rows_str(row, "id"), str_of(id))) {
+			found = row;
+			n++;
+		}
+	}
+	if (n == 1)
+		return json_incref(found);
+	if (n)
+		err_set(&err, "%zu alerts begin with '%s': give more of the id", n, id);
+	else
+		err_set(&err, "there is no alert '%s'; 'leakwatch alerts' lists them", id);
+	cmd_error(CMD_FAILED, db->argv, &err);
+	return NULL;
+}
+
+static void add_line(struct buf *out, const char *name, struct str value)
+{
+	struct str line;
+
+	if (value.len == 0)
+		return;
+	if (name[0])
+		buf_addf(out, "%-12s", name);
+	for (bool first = true; str_line(&value, &line); first = false) {
+		if (!first)
+			buf_adds(out, "            ");
+		safe_add(out, line);
+		buf_addc(out, '\n');
+	}
+}
+
+static void add_time_line(const struct cmd_db *db, struct buf *out, const char *name,
+	const json_t *row, const char *key)
+{
+	if (!cmd_rows_ms(row, key))
+		return;
+	buf_addf(out, "%-12s", name);
+	cmd_db_add_time(out, cmd_rows_ms(row, key));
+	buf_adds(out, " UTC (");
+	cmd_db_add_ago(db, out, cmd_rows_ms(row, key));
+	buf_adds(out, ")\n");
+}
+
+static void add_events(const json_t *events, struct buf *out)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)events, i, row)
+	{
+		buf_adds(out, "  ");
+		cmd_db_add_time(out, cmd_rows_ms(row, "at"));
+		buf_adds(out, "  ");
+		safe_add(out, cmd_rows_str(row, "from"));
+		buf_adds(out, " -> ");
+		safe_add(out, cmd_rows_str(row, "to"));
+		if (cmd_rows_str(row, "why").len)
+			buf_adds(out, ": ");
+		safe_add(out, cmd_rows_str(row, "why"));
+		buf_addc(out, '\n');
+	}
+}
+
+static void add_deliveries(const json_t *deliveries, struct buf *out)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)deliveries, i, row)
+	{
+		buf_adds(out, "  ");
+		cmd_db_add_time(out, cmd_rows_ms(row, "created"));
+		buf_adds(out, "  to ");
+		safe_add(out, cmd_rows_str(row, "receiver"));
+		buf_adds(out, ": ");
+		safe_add(out, cmd_rows_str(row, "state"));
+		buf_addf(out, ", %.0f attempt%s", cmd_rows_num(row, "attempts"),
+			cmd_rows_num(row, "attempts") == 1 ? "" : "s");
+		if (cmd_rows_str(row, "why").len)
+			buf_adds(out, ": ");
+		safe_add(out, cmd_rows_str(row, "why"));
+		buf_addc(out, '\n');
+	}
+}
+
+static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *out)
+{
+	static const struct {
+		const char *key, *name;
+	} notes[] = {{"rate", "rate"}, {"forecast", "forecast"}, {"also", "also"},
+		{"waits_on", "waits on"}, {"created_by", "created by"},
+		{"first_user_line", "first line"}, {"hint", "hint"}, {"runbook_url", "runbook"},
+		{"example_stack", "stack"}};
+	const json_t *annotations = json_object_get(row, "annotations"), *value;
+	const char *key;
+
+	buf_addf(out, "%.*s %.*s, %.*s", STR_ARG(cmd_rows_str(row, "name")),
+		STR_ARG(cmd_rows_str(row, "id")), STR_ARG(cmd_rows_str(row, "state")));
+	buf_adds(out, cmd_rows_true(row, "holds") || by_state(row) == 2
+			      ? "\n"
+			      : " (its condition is over)\n");
+	add_line(out, "", cmd_rows_str(annotations, "summary"));
+	add_time_line(db, out, "raised", row, "raised");
+	add_time_line(db, out, "fired", row, "fired");
+	add_time_line(db, out, "resolved", row, "resolved");
+	add_line(out, "reason", cmd_rows_str(row, "reason"));
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		add_line(out, notes[i].name, cmd_rows_str(annotations, notes[i].key));
+	buf_adds(out, "labels\n");
+	json_object_foreach(json_object_get(row, "labels"), key, value)
+	{
+		buf_adds(out, "  ");
+		safe_add(out, str_of(key));
+		buf_addc(out, '=');
+		safe_add(out, str_n(json_string_value(value), json_string_length(value)));
+		buf_addc(out, '\n');
+	}
+	buf_adds(out, "changes (UTC)\n");
+	add_events(json_object_get(row, "events"), out);
+	if (json_array_size(json_object_get(row, "deliveries")))
+		buf_adds(out, "notifications (UTC)\n");
+	add_deliveries(json_object_get(row, "deliveries"), out);
+}
+
+static int show(struct cmd_db *db, const char *id)
+{
+	json_t *alerts, *row, *events = json_array(), *deliveries = json_array();
+	struct err err = ERR_INIT;
+	struct buf out = BUF_INIT;
+	int code = CMD_OK;
+
+	alerts = cmd_rows_alerts(db, 0, &err);
+	row = alerts ? find(db, alerts, id) : NULL;
+	if (!alerts) {
+		code = cmd_db_failed(db, &err);
+	} else if (!row) {
+		code = CMD_FAILED;
+	} else if (store_read_events(db->store, cmd_rows_str(row, "id"), event_cb, events, &err) <
+			   0 ||
+		   store_read_deliveries(
+			   db->store, cmd_rows_str(row, "id"), delivery_cb, deliveries, &err) < 0) {
+		code = cmd_db_failed(db, &err);
+	} else {
+		json_object_set(row, "events", events);
+		json_object_set(row, "deliveries", deliveries);
+		if (db->json)
+			cmd_db_print_json(json_incref(row));
+		else
+			add_alert(db, row, &out);
+		fputs(out.p, stdout);
+	}
+	json_decref(row);
+	json_decref(alerts);
+	json_decref(events);
+	json_decref(deliveries);
+	buf_release(&out);
+	return code;
+}
+
+int cmd_alerts(int argc, char **argv)
+{
+	static const char *const words[] = {"list", "show", NULL};
+	struct cmd_db db;
+	int code, word = 0;
+
+	if (!cmd_db_options(&db, argc, argv, usage, &code))
+		return code;
+	if (optind < argc)
+		word = cmd_word(argv, "the first word", argv[optind], words);
+	if (word < 0)
+		return CMD_USAGE;
+	if (word == 1 && optind + 2 != argc)
+		return cmd_usage(argv, "show takes the id of one alert");
+	if (word == 0 && optind + 1 < argc)
+		return cmd_usage(argv, "list takes no argument, was given '%s'", argv[optind + 1]);
+	code = cmd_db_open(&db);
+	if (code)
+		return code;
+	code = word == 0 ? list(&db) : show(&db, argv[optind + 1]);
+	cmd_db_close(&db);
+	return code;
+}

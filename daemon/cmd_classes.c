@@ -1,0 +1,147 @@
+/* leakwatch classes: what the goroutines of every target are, and how each class does. */
+#include "cmd_db.h"
+#include "table.h"
+#include "xalloc.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage[] =
+	"usage: leakwatch classes [--db FILE] [--format text|json]\n"
+	"Every class of goroutines with its count and verdict, worst first; then the total and\n"
+	"the process's metrics.\n";
+
+/* Worst verdict first, then the most goroutines. */
+static int by_trouble(const void *a, const void *b)
+{
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int d = cmd_db_rank(cmd_rows_str(x, "verdict")) - cmd_db_rank(cmd_rows_str(y, "verdict"));
+	double cx = cmd_rows_num(x, "count"), cy = cmd_rows_num(y, "count");
+
+	if (d)
+		return d;
+	if (cx != cy && !(isnan(cx) && isnan(cy)))
+		return isnan(cx) || cx < cy ? 1 : -1;
+	return str_cmp(cmd_rows_str(x, "target"), cmd_rows_str(y, "target"));
+}
+
+static json_t *sorted(json_t *rows)
+{
+	size_t n = json_array_size(rows);
+	json_t **v = xcalloc(n + 1, sizeof(json_t *)), *out = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = json_array_get(rows, i);
+	qsort(v, n, sizeof(json_t *), by_trouble);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(out, v[i]);
+	free(v);
+	json_decref(rows);
+	return out;
+}
+
+static json_t *read_all(struct cmd_db *db, struct err *err)
+{
+	json_t *targets = cmd_rows_targets(db, err), *target;
+	json_t *classes = json_array(), *others = json_array();
+	int rc = targets ? 0 : -1;
+	size_t i;
+
+	json_array_foreach(targets, i, target)
+	{
+		if (rc == 0)
+			rc = cmd_rows_series(db, target, classes, others, err);
+	}
+	json_decref(targets);
+	if (rc < 0) {
+		json_decref(classes);
+		json_decref(others);
+		return NULL;
+	}
+	return json_pack("{s:o,s:o}", "classes", sorted(classes), "others", sorted(others));
+}
+
+static void add_rows(const struct cmd_db *db, const json_t *rows, const char *name_key,
+	const char *value_key, const struct table_column *columns, struct buf *out)
+{
+	struct buf cell = BUF_INIT;
+	struct table t;
+	struct str name;
+	json_t *row;
+	size_t i;
+
+	table_init(&t, columns, 7);
+	json_array_foreach((json_t *)rows, i, row)
+	{
+		name = cmd_rows_str(row, name_key);
+		table_add(&t, cmd_rows_str(row, "verdict"));
+		buf_reset(&cell);
+		cmd_db_add_value(&cell, cmd_rows_num(row, value_key), name);
+		table_add(&t, buf_str(&cell));
+		buf_reset(&cell);
+		cmd_db_add_rate(&cell, cmd_rows_num(row, "rate_per_hour"), name);
+		table_add(&t, buf_str(&cell));
+		buf_reset(&cell);
+		if (cmd_rows_ms(row, "since"))
+			cmd_db_add_time(&cell, cmd_rows_ms(row, "since"));
+		table_add(&t, buf_str(&cell));
+		table_add(&t, cmd_rows_str(row, "target"));
+		table_add(&t, name);
+		table_add(&t, cmd_rows_str(row, "waits_on"));
+	}
+	if (table_rows(&t))
+		table_write(&t, db->columns, out);
+	table_release(&t);
+	buf_release(&cell);
+}
+
+static void add_text(const struct cmd_db *db, const json_t *doc, struct buf *out)
+{
+	static const struct table_column of_classes[] = {{.title = "VERDICT"},
+		{.title = "COUNT", .right = true}, {.title = "RATE", .right = true},
+		{.title = "SINCE (UTC)"}, {.title = "TARGET"}, {.title = "CLASS", .shrink = true},
+		{.title = "WAITS ON"}};
+	static const struct table_column of_others[] = {{.title = "VERDICT"},
+		{.title = "VALUE", .right = true}, {.title = "RATE", .right = true},
+		{.title = "SINCE (UTC)"}, {.title = "TARGET"}, {.title = "NAME", .shrink = true},
+		{.title = ""}};
+
+	if (json_array_size(json_object_get(doc, "classes")) == 0)
+		buf_adds(out, "no classes yet\n");
+	add_rows(db, json_object_get(doc, "classes"), "class", "count", of_classes, out);
+	if (json_array_size(json_object_get(doc, "others")))
+		buf_addc(out, '\n');
+	add_rows(db, json_object_get(doc, "others"), "name", "value", of_others, out);
+}
+
+int cmd_classes(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	struct buf out = BUF_INIT;
+	struct cmd_db db;
+	json_t *doc;
+	int code;
+
+	if (!cmd_db_options(&db, argc, argv, usage, &code))
+		return code;
+	if (optind < argc)
+		return cmd_usage(argv, "takes no argument, was given '%s'", argv[optind]);
+	code = cmd_db_open(&db);
+	if (code)
+		return code;
+	doc = read_all(&db, &err);
+	if (!doc) {
+		code = cmd_db_failed(&db, &err);
+	} else if (db.json) {
+		cmd_db_print_json(doc);
+	} else {
+		add_text(&db, doc, &out);
+		fputs(out.p, stdout);
+		json_decref(doc);
+	}
+	buf_release(&out);
+	cmd_db_close(&db);
+	return code;
+}

@@ -1,0 +1,183 @@
+/* Rows of the store as JSON, which is also what the texts of the commands are made of. */
+#include "cmd_db.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct str cmd_rows_str(const json_t *row, const char *key)
+{
+	const json_t *v = json_object_get(row, key);
+
+	return json_is_string(v) ? str_n(json_string_value(v), json_string_length(v)) : STR("");
+}
+
+double cmd_rows_num(const json_t *row, const char *key)
+{
+	const json_t *v = json_object_get(row, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+bool cmd_rows_true(const json_t *row, const char *key)
+{
+	return json_is_true(json_object_get(row, key));
+}
+
+int64_t cmd_rows_ms(const json_t *row, const char *key)
+{
+	double v = cmd_rows_num(row, key);
+
+	return isnan(v) ? 0 : (int64_t)llround(v * 1000);
+}
+
+static void set_str(json_t *row, const char *key, struct str v)
+{
+	json_object_set_new(row, key, json_str(v));
+}
+
+static void set_num(json_t *row, const char *key, double v)
+{
+	json_object_set_new(row, key, json_num(v));
+}
+
+static void set_bool(json_t *row, const char *key, bool v)
+{
+	json_object_set_new(row, key, json_boolean(v));
+}
+
+static void set_time(json_t *row, const char *key, int64_t at_ms)
+{
+	json_object_set_new(row, key, cmd_db_seconds(at_ms));
+}
+
+/* ---- targets ----------------------------------------------------------------- */
+
+static void set_name(json_t *row, struct str job, struct str instance)
+{
+	struct buf name = BUF_INIT;
+
+	buf_addstr(&name, job);
+	buf_addc(&name, '/');
+	buf_addstr(&name, instance);
+	set_str(row, "target", buf_str(&name));
+	buf_release(&name);
+}
+
+static void target_cb(void *arg, const struct store_target_view *v)
+{
+	json_t *row = json_object();
+	bool scraped = v->status.at_ms != 0;
+
+	set_name(row, v->target.job, v->target.instance);
+	set_str(row, "job", v->target.job);
+	set_str(row, "instance", v->target.instance);
+	json_object_set_new(row, "labels", cmd_db_object(v->target.labels));
+	set_bool(row, "up", v->status.up);
+	set_str(row, "why", scraped ? v->status.why : STR("not scraped yet"));
+	set_bool(row, "metrics_up", v->status.metrics_up);
+	set_str(row, "metrics_why", v->status.metrics_why);
+	set_time(row, "last_scrape", v->status.at_ms);
+	set_time(row, "down_since", v->status.down_since_ms);
+	set_num(row, "scrape_ms", scraped ? v->status.duration_ms : NAN);
+	set_num(row, "bytes", scraped ? (double)v->status.bytes : NAN);
+	set_num(row, "parsed", scraped ? (double)v->status.parsed : NAN);
+	set_num(row, "lost", scraped ? (double)v->status.lost : NAN);
+	set_num(row, "goroutines", v->goroutines);
+	set_num(row, "classes", (double)v->classes);
+	set_str(row, "verdict", v->worst_state.len ? v->worst_state : STR("ok"));
+	set_str(row, "verdict_of", v->worst_name);
+	set_num(row, "rate_per_hour", v->worst_rate_per_hour);
+	set_num(row, "alerts_firing", (double)v->firing);
+	set_time(row, "run_start", v->run_start_ms);
+	set_time(row, "first_seen", v->target.first_seen_ms);
+	set_num(row, "id", (double)v->target.id);
+	json_array_append_new(arg, row);
+}
+
+json_t *cmd_rows_targets(struct cmd_db *db, struct err *err)
+{
+	json_t *rows = json_array();
+
+	if (store_read_targets(db->store, target_cb, rows, err) == 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
+}
+
+/* ---- series ------------------------------------------------------------------ */
+
+struct series_sink {
+	const json_t *target;
+	json_t *classes, *others;
+};
+
+static void series_cb(void *arg, const struct store_series_view *v)
+{
+	bool class = v->series.kind == STORE_SERIES_CLASS;
+	struct series_sink *sink = arg;
+	json_t *row = json_object();
+
+	json_object_set(row, "target", json_object_get(sink->target, "target"));
+	set_str(row, "kind", str_of(store_series_kind_name(v->series.kind)));
+	set_str(row, class ? "class" : "name", v->series.name);
+	set_num(row, class ? "count" : "value", v->value);
+	set_time(row, "changed", v->changed_ms);
+	set_str(row, "verdict", v->verdict.state);
+	set_num(row, "rate_per_hour", v->verdict.rate_per_hour);
+	set_num(row, "low", v->verdict.low);
+	set_num(row, "high", v->verdict.high);
+	set_time(row, "since", v->verdict.since_ms);
+	set_bool(row, "since_at_least", v->verdict.since_at_least);
+	set_str(row, "reason", v->verdict.reason);
+	if (class) {
+		set_str(row, "rule", v->rule);
+		set_str(row, "hint", v->hint);
+		set_str(row, "waits_on", v->wait);
+		set_str(row, "created_by", v->created_by);
+		set_str(row, "stack", v->stack);
+		set_time(row, "first_seen", v->first_seen_ms);
+		set_time(row, "last_seen", v->last_seen_ms);
+	}
+	set_num(row, "series_id", (double)v->series.id);
+	json_array_append_new(class ? sink->classes : sink->others, row);
+}
+
+int cmd_rows_series(
+	struct cmd_db *db, const json_t *target, json_t *classes, json_t *others, struct err *err)
+{
+	struct series_sink sink = {.target = target, .classes = classes, .others = others};
+
+	return store_read_series(
+		db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err);
+}
+
+/* ---- alerts ------------------------------------------------------------------ */
+
+static void alert_cb(void *arg, const struct store_alert *a)
+{
+	json_t *row = json_object();
+
+	set_str(row, "id", a->id);
+	set_str(row, "name", a->name);
+	set_str(row, "state", a->state);
+	set_bool(row, "holds", a->holds);
+	set_time(row, "raised", a->raised_ms);
+	set_time(row, "fired", a->fired_ms);
+	set_time(row, "resolved", a->resolved_ms);
+	set_time(row, "changed", a->changed_ms);
+	set_num(row, "change", (double)a->change);
+	set_str(row, "reason", a->reason);
+	json_object_set_new(row, "labels", cmd_db_object(a->labels));
+	json_object_set_new(row, "annotations", cmd_db_object(a->annotations));
+	json_array_insert_new(arg, 0, row); /* newest first */
+}
+
+json_t *cmd_rows_alerts(struct cmd_db *db, int64_t resolved_since_ms, struct err *err)
+{
+	json_t *rows = json_array();
+
+	if (store_load_alerts(db->store, resolved_since_ms, alert_cb, rows, err) == 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
+}

@@ -61,12 +61,12 @@ struct recording_writer {
 static int write_file(const char *path, struct str text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ssize_t n;
+	bool whole;
 
 	if (fd < 0)
 		return -1;
-	n = write(fd, text.p, text.len);
-	return (close(fd) == 0) & (n == (ssize_t)text.len) ? 0 : -1;
+	whole = write(fd, text.p, text.len) == (ssize_t)text.len;
+	return close(fd) == 0 && whole ? 0 : -1;
 }
 
 static int write_about(const struct recording_writer *w, struct err *err)

@@ -107,14 +107,15 @@ static void test_without_systemd(void **state)
 
 static void test_wrong_sockets(void **state)
 {
-	static const char *const rows[] = {
+	char too_long[120] = "/";
+	const char *const rows[] = {
 		"relative/path",
 		"/tmp/leakwatch-test-nobody-listens",
-		"/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		too_long,
 	};
 
 	(void)state;
+	memset(too_long + 1, 'a', sizeof(too_long) - 2);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct err err = ERR_INIT;
 

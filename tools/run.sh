@@ -30,19 +30,19 @@ stop() {
 }
 interrupted() {
 	stop
-	echo "run: stopped; the history is in $db"
+	echo "run: stopped; the history is in $here/$store"
 	exit 0
 }
 
 mkdir -p "$here"
 if [ -n "$target" ]; then
-	db=$here/$(printf %s "$target" | tr -c 'A-Za-z0-9.\n' _).db
+	store=$(printf %s "$target" | tr -c 'A-Za-z0-9.\n' _).db
 	job=service
 	clock='# The detector runs in real time: a slow leak is told after hours, a fast one within the hour.'
 	interval=10s
 else
-	db=$here/demo.db
-	rm -f "$db" "$db-wal" "$db-shm" "$db.lock"
+	store=demo.db
+	rm -f "$here/$store" "$here/$store"-wal "$here/$store"-shm
 	job=registry
 	clock='# 600 times as fast as real time, for the demonstration.
 detect: {window: 200ms}'
@@ -74,7 +74,8 @@ global: {scrape_interval: $interval, scrape_timeout: $interval}
 scrape_configs:
   - job_name: $job
     static_configs: [{targets: ["$target"]}]
-storage: {path: "$db"}
+# Beside this file.
+storage: {path: "$store"}
 $clock
 EOF
 echo "run: watching $target with $here/leakwatch.yaml; Ctrl-C ends it"

@@ -61,10 +61,12 @@ static void add_event(struct app *a, const struct alert *al, enum alert_state ol
 static void log_alert(const struct alert *al, const char *why)
 {
 	struct str summary = alert_labels_get(&al->annotations, "summary");
+	struct str since = alert_labels_get(&al->annotations, "since");
 
 	if (al->state == ALERT_FIRING)
-		log_msg(LEVEL_NOTICE, "alert firing: %s: %.*s [%s]", alert_kind_name(al->kind),
-			STR_ARG(summary), al->id);
+		log_msg(LEVEL_NOTICE, "alert firing: %s: %.*s%s%.*s [%s]",
+			alert_kind_name(al->kind), STR_ARG(summary), since.len ? "; since " : "",
+			STR_ARG(since), al->id);
 	else if (al->state == ALERT_RESOLVED)
 		log_msg(LEVEL_NOTICE, "alert resolved: %s %.*s/%.*s %.*s: %s [%s]",
 			alert_kind_name(al->kind), STR_ARG(alert_labels_get(&al->labels, "job")),

@@ -151,8 +151,11 @@ static int classify_source(char **argv, const struct classifier *classifier, con
 	const struct gdump_sink sink = report_sink(r);
 	struct gdump *g = gdump_new(&sink);
 	struct err err = ERR_INIT;
-	int code = cmd_source_read(source, g, &err);
+	struct symbols *symbols = symbols_new();
+	int code;
 
+	report_symbols(r, symbols);
+	code = cmd_source_read(source, g, symbols, &err);
 	if (code != CMD_OK) {
 		cmd_error(code, argv, &err);
 	} else {
@@ -165,6 +168,7 @@ static int classify_source(char **argv, const struct classifier *classifier, con
 	}
 	gdump_free(g);
 	report_free(r);
+	symbols_free(symbols);
 	return code;
 }
 

@@ -68,8 +68,11 @@ static int report_source(char **argv, const struct classifier *classifier, const
 	const struct gdump_sink sink = report_sink(r);
 	struct gdump *g = gdump_new(&sink);
 	struct err err = ERR_INIT;
-	int code = cmd_source_read(source, g, &err);
+	struct symbols *symbols = symbols_new();
+	int code;
 
+	report_symbols(r, symbols);
+	code = cmd_source_read(source, g, symbols, &err);
 	if (code != CMD_OK) {
 		cmd_error(code, argv, &err);
 	} else {
@@ -80,6 +83,7 @@ static int report_source(char **argv, const struct classifier *classifier, const
 	}
 	gdump_free(g);
 	report_free(r);
+	symbols_free(symbols);
 	return code;
 }
 

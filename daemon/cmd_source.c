@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SYMBOL_BYTES (256 * 1024) /* of an answer of /debug/pprof/symbol */
+
 /* ---- files ------------------------------------------------------------------------------------
  */
 static int read_file(const char *source, struct gdump *g, struct err *err)
@@ -42,15 +44,35 @@ static int read_file(const char *source, struct gdump *g, struct err *err)
  */
 struct download {
 	struct event_base *base;
+	struct fetch *fetch;
 	struct gdump *g;
+	struct buf kept; /* the dump so far, unless it is too large to wait for symbols */
+	bool keeping;
+	struct buf *symbols; /* where the answer under way goes, when it is no dump */
 	struct fetch_result result;
 };
+
+static void let_go(struct download *d)
+{
+	d->keeping = false;
+	gdump_feed(d->g, d->kept.p, d->kept.len);
+	buf_release(&d->kept);
+}
 
 static bool body_cb(void *arg, const char *p, size_t n)
 {
 	struct download *d = arg;
 
-	gdump_feed(d->g, p, n);
+	if (d->symbols) {
+		buf_add(d->symbols, p, n);
+		return true;
+	}
+	if (d->keeping && d->kept.len + n > CMD_SOURCE_KEEP_BYTES)
+		let_go(d);
+	if (d->keeping)
+		buf_add(&d->kept, p, n);
+	else
+		gdump_feed(d->g, p, n);
 	return true;
 }
 
@@ -60,6 +82,22 @@ static void done_cb(void *arg, const struct fetch_result *r)
 
 	d->result = *r;
 	event_base_loopbreak(d->base);
+}
+
+/* One request, until it is answered. */
+static int get(struct download *d, const char *url, uint64_t max_bytes, struct err *err)
+{
+	struct fetch_request req = {.url = url,
+		.timeout_ms = CMD_SOURCE_TIMEOUT_MS,
+		.max_bytes = max_bytes,
+		.on_body = body_cb,
+		.on_done = done_cb,
+		.arg = d};
+
+	if (!fetch_start(d->fetch, &req, err))
+		return -1;
+	event_base_dispatch(d->base);
+	return 0;
 }
 
 static bool is_url(const char *source)
@@ -88,6 +126,8 @@ static char *page_of(const char *url)
 
 static int say_answer(const char *url, const struct fetch_result *r, struct err *err)
 {
+	if (r->end == FETCH_CUT && r->bytes > 0)
+		return 0; /* a dump that is cut */
 	if (r->end != FETCH_OK)
 		return err_set(err, "cannot get %s: %s", url, r->why);
 	if (r->status == 401 || r->status == 403)
@@ -102,26 +142,45 @@ static int say_answer(const char *url, const struct fetch_result *r, struct err 
 	return 0;
 }
 
-static int read_url(const char *source, struct gdump *g, struct err *err)
+/* Asks the target what the hidden frames of the kept dump are; without an answer they stay so. */
+static void ask_symbols(struct download *d, const char *url, struct symbols *symbols)
 {
-	struct download d = {.base = event_base_new(), .g = g};
+	ptrdiff_t at = str_find(str_of(url), STR("/goroutine?"));
+	struct buf page = BUF_INIT, answer = BUF_INIT;
+
+	if (at > 0) {
+		symbols_collect(symbols, buf_str(&d->kept));
+		buf_addf(&page, "%.*s/symbol?", (int)at, url);
+		d->symbols = &answer;
+		if (symbols_query(symbols, &page) && get(d, page.p, SYMBOL_BYTES, NULL) == 0)
+			symbols_answer(symbols, buf_str(&answer));
+		d->symbols = NULL;
+	}
+	buf_release(&page);
+	buf_release(&answer);
+}
+
+static int read_url(const char *source, struct gdump *g, struct symbols *symbols, struct err *err)
+{
+	struct download d = {.base = event_base_new(), .g = g, .kept = BUF_INIT, .keeping = true};
 	char *url = page_of(source);
-	struct fetch_request req = {.url = url,
-		.timeout_ms = CMD_SOURCE_TIMEOUT_MS,
-		.max_bytes = CMD_SOURCE_MAX_BYTES,
-		.on_body = body_cb,
-		.on_done = done_cb,
-		.arg = &d};
-	struct fetch *f = d.base ? fetch_new(d.base, err) : NULL;
 	int result = -1;
 
-	if (!d.base)
+	if (!d.base) {
 		err_set(err, "cannot make an event loop: %s", strerror(errno));
-	if (f && fetch_start(f, &req, err)) {
-		event_base_dispatch(d.base);
-		result = say_answer(url, &d.result, err);
+		goto out;
 	}
-	fetch_free(f);
+	d.fetch = fetch_new(d.base, err);
+	if (!d.fetch || get(&d, url, CMD_SOURCE_MAX_BYTES, err) != 0)
+		goto out;
+	result = say_answer(url, &d.result, err);
+	if (result == 0 && d.keeping) {
+		ask_symbols(&d, url, symbols);
+		let_go(&d);
+	}
+out:
+	buf_release(&d.kept);
+	fetch_free(d.fetch);
 	if (d.base)
 		event_base_free(d.base);
 	free(url);
@@ -130,9 +189,11 @@ static int read_url(const char *source, struct gdump *g, struct err *err)
 
 /* ---- all of them ------------------------------------------------------------------------------
  */
-int cmd_source_read(const char *source, struct gdump *g, struct err *err)
+int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols, struct err *err)
 {
-	if ((is_url(source) ? read_url : read_file)(source, g, err) != 0)
+	int result = is_url(source) ? read_url(source, g, symbols, err) : read_file(source, g, err);
+
+	if (result != 0)
 		return CMD_IO;
 	if (gdump_finish(g, err) != 0) {
 		err_wrap(err, "%s", strcmp(source, "-") == 0 ? "standard input" : source);

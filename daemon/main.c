@@ -48,16 +48,17 @@ static void print_help(FILE *out)
 
 static int unknown(char *word)
 {
-	const char *names[ARRAY_LEN(commands)], *near;
+	const char *names[ARRAY_LEN(commands) + 2], *near;
 	char *argv[] = {(char[]){"leakwatch"}, NULL};
 	size_t n = 0;
 
 	for (const struct command *c = commands; c->name; c++)
 		names[n++] = c->name;
+	names[n++] = "--help";
+	names[n++] = "--version";
 	near = suggest(str_of(word), names, n);
-	if (near)
-		return cmd_usage(argv, "there is no command '%s': did you mean %s?", word, near);
-	return cmd_usage(argv, "there is no %s '%s'", word[0] == '-' ? "option" : "command", word);
+	return cmd_usage(argv, "there is no %s '%s'%s%s%s", word[0] == '-' ? "option" : "command",
+		word, near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 /* A result that could not be written is no result: a full disk must not look like success. */

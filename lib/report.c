@@ -209,6 +209,8 @@ static void group_cb(void *arg, const struct group *g)
 	struct stack s;
 
 	stack_from_group(&r->scratch, g, false, &s);
+	if (s.wait == WAIT_UNKNOWN && r->symbols)
+		s.wait = symbols_wait(r->symbols, g->hidden, g->nhidden);
 	state = state_of(g, &s);
 	c = class_of(r, &s);
 	c->count += g->count;
@@ -242,6 +244,11 @@ struct report *report_new(const struct classifier *c, bool stacks)
 	r->keep_stacks = stacks;
 	r->classes = map_new();
 	return r;
+}
+
+void report_symbols(struct report *r, const struct symbols *symbols)
+{
+	r->symbols = symbols;
 }
 
 struct gdump_sink report_sink(struct report *r)

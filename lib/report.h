@@ -18,6 +18,7 @@
 #include "classify.h"
 #include "gdump.h"
 #include "json.h"
+#include "symbols.h"
 
 #define REPORT_CLASSES_MAX 10000
 #define REPORT_BYTES_MAX   ((size_t)256 * 1024 * 1024)
@@ -28,6 +29,8 @@ struct report;
 /* The classifier must outlive it.  stacks: keep every distinct stack, for report_stacks. */
 struct report *report_new(const struct classifier *c, bool stacks);
 void report_free(struct report *r);
+/* Before the parser is fed: what tells the waits that the frames do not; it must outlive r. */
+void report_symbols(struct report *r, const struct symbols *symbols);
 struct gdump_sink report_sink(struct report *r);
 /* Takes over what the parser says of the whole body, and puts the lists in order. */
 void report_end(struct report *r, const struct gdump_stats *stats);

@@ -45,6 +45,7 @@ struct report_class {
 
 struct report {
 	const struct classifier *classifier;
+	const struct symbols *symbols; /* or NULL */
 	struct arena arena; /* names and rows */
 	struct arena scratch; /* of one group */
 	struct gdump_stats stats;

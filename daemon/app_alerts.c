@@ -156,25 +156,12 @@ int app_load_alerts(struct app *a, struct err *err)
 
 void app_set_alert_rules(struct app *a)
 {
-	for (size_t i = 0; i < a->config->nalert_rules; i++) {
-		const struct config_alert_rule *r = &a->config->alert_rules[i];
-		enum alert_kind kind = alert_kind_of_name(r->name);
+	for (int k = 0; k < ALERT_KINDS; k++) {
 		struct alert_rule rule;
+		struct str runbook; /* the pipeline's */
 
-		if (kind == ALERT_KINDS)
-			continue;
-		rule = alert_rule_defaults[kind];
-		if (r->for_ms != CONFIG_UNSET)
-			rule.for_ms = r->for_ms;
-		if (r->keep_firing_for_ms != CONFIG_UNSET)
-			rule.keep_firing_ms = r->keep_firing_for_ms;
-		if (r->severity.len)
-			rule.severity = r->severity.p;
-		rule.labels = r->labels.v;
-		rule.nlabels = r->labels.n;
-		rule.annotations = r->annotations.v;
-		rule.nannotations = r->annotations.n;
-		alert_table_rule(a->alerts, kind, &rule);
+		config_alert_rule(a->config, (enum alert_kind)k, &rule, &runbook);
+		alert_table_rule(a->alerts, (enum alert_kind)k, &rule);
 	}
 }
 

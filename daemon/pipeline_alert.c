@@ -108,11 +108,11 @@ static void class_facts(struct notify_facts *f, const struct slot *s)
 
 static struct str runbook_of(const struct pipeline *p, enum alert_kind kind)
 {
-	for (size_t i = 0; i < p->config->nalert_rules; i++) {
-		if (str_is(p->config->alert_rules[i].name, alert_kind_name(kind)))
-			return p->config->alert_rules[i].runbook_url;
-	}
-	return (struct str){0};
+	struct alert_rule rule;
+	struct str url;
+
+	config_alert_rule(p->config, kind, &rule, &url);
+	return url;
 }
 
 static struct notify_facts empty_facts(const struct target *t, enum alert_kind kind, int64_t now_ms)

@@ -194,7 +194,15 @@ static void set_reason(struct alert *a, const char *why)
 
 	if (!why[0])
 		return;
-	safe_add_cut(&b, str_of(why), ALERT_REASON_MAX / 4); /* a character has 4 bytes at most */
+	safe_add(&b, str_of(why));
+	if (b.len >= sizeof(a->reason)) {
+		size_t n = sizeof(a->reason) - sizeof("…");
+
+		while ((b.p[n] & 0xc0) == 0x80) /* not in the middle of a character */
+			n--;
+		b.len = n;
+		buf_adds(&b, "…");
+	}
 	snprintf(a->reason, sizeof(a->reason), "%s", b.p);
 	buf_release(&b);
 }

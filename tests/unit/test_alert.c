@@ -486,7 +486,7 @@ static void test_reason(void **state)
 	why[3] = '\n';
 	alert_raise(t, ALERT_GOROUTINE_LEAK, who, 3, &no_annotations, why, T0, NULL);
 	assert_null(strchr(told.reason, '\n'));
-	assert_true(strlen(told.reason) < ALERT_REASON_MAX && strlen(told.reason) >= 90);
+	assert_true(strlen(told.reason) < ALERT_REASON_MAX && strlen(told.reason) >= 390);
 	alert_table_free(t);
 	buf_release(&told.text);
 }

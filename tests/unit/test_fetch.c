@@ -239,6 +239,7 @@ static void run(struct world *w, int ms)
 	evtimer_add(w->deadline, &tv);
 	event_base_dispatch(w->base);
 	evtimer_del(w->deadline);
+	tick_cb(-1, 0, w); /* a stop since the last tick counts too */
 }
 
 static long rss_kib(void)

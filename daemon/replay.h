@@ -10,6 +10,9 @@
  * where the recording has it, PPROF/symbol?0x…+0x… for the program counters the recording knows,
  * and the metrics path.  Everything else is 404.
  *
+ * It is for tests and demonstrations: requests are small and idle connections end after two
+ * minutes, but their number is not limited.  Listen on a loopback address.
+ *
  * Life cycle: replay_new (takes the recording over), replay_start, replay_free.
  */
 #ifndef LEAKWATCH_REPLAY_H

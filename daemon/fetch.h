@@ -8,8 +8,8 @@
  * for chunked and compressed bodies.
  *
  * Life cycle: fetch_new, then fetch_start for each request; on_done is called exactly once for each
- * unless it was cancelled, never from within fetch_start.  fetch_free cancels what is under way.
- * Connections are kept alive and reused per host.
+ * unless it was cancelled, never from within fetch_start.  fetch_free cancels what is under way;
+ * not from within a callback. Connections are kept alive and reused per host.
  */
 #ifndef LEAKWATCH_FETCH_H
 #define LEAKWATCH_FETCH_H

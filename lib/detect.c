@@ -412,7 +412,7 @@ static void close_minute(struct detect *d)
 	if (windows_close_minute(d->m, &x, &l))
 		close_ten(d, x, l, false);
 	else if (d->m->minute % 2 == 0 && d->state != VERDICT_LEAKING && !d->npending &&
-		 !d->fast_off) {
+		 !d->as_reference) {
 		tests_ring(d, RING_FAST, &best, &rising);
 		if (best.level == RISE_LEAKING)
 			decide(d, (double)d->m->minute * MINUTE, NAN, &best);

@@ -83,7 +83,7 @@ struct detect {
 	enum detect_sensitivity sensitivity;
 	enum verdict_state state;
 	bool begun, zero_known, anchor_done;
-	bool fast_off; /* for comparison with the reference, which has no 2-min windows */
+	bool as_reference; /* for tests: without what this adds to the reference's verdicts */
 	uint8_t npending;
 	double base; /* Unix, detector's clock; everything below is relative to it */
 	double first; /* first sample, or where its zeros begin */

@@ -90,16 +90,34 @@ static void find_since(const struct detect *d, struct rise *r, const double *x, 
 		r->since_at_least = true;
 }
 
+/* Slope of windows i0..i0+n-1 per hour and its error, in which the load's coefficient counts too.
+ */
+static void slope_per_hour(const struct moving *m, enum ring_id id, const double *x, int64_t i0,
+	size_t n, double *rate, double *error)
+{
+	const struct ring *r = &m->ring[id];
+	double hours = ring_width[id] / HOUR, first, last;
+	int64_t k = MAX((int64_t)1, (int64_t)n / 8);
+
+	trend_slope(x, n, rate, error);
+	*rate /= hours;
+	*error /= hours;
+	if (m->b == 0 || !r->load)
+		return;
+	first = windows_mean_load(r, i0, k);
+	last = windows_mean_load(r, i0 + (int64_t)n - k, k);
+	if (!isnan(first) && !isnan(last))
+		*error = hypot(
+			*error, m->b_error * (last - first) / ((double)n - (double)k) / hours);
+}
+
 void rate_of_rise(const struct detect *d, struct rise *r, const double *x, int64_t i0)
 {
 	size_t n = r->shape.n, cut = 0;
-	double w = ring_width[r->ring];
 
 	if (r->how != RISE_BOUTS)
 		cut = flat_front(x, &r->shape, MAX((size_t)6, n / 3));
-	trend_slope(x + cut, n - cut, &r->rate, &r->error);
-	r->rate *= HOUR / w;
-	r->error *= HOUR / w;
+	slope_per_hour(d->m, r->ring, x + cut, i0 + (int64_t)cut, n - cut, &r->rate, &r->error);
 	find_since(d, r, x, i0);
 }
 
@@ -141,6 +159,6 @@ void rate_refresh(struct detect *d, double end)
 	n = MIN(r->closed - from, most);
 	if (n < 6 || !tests_gather(d->m, id, r->closed - n, (size_t)n, x))
 		return;
-	trend_slope(x, (size_t)n, &rate, &error);
-	rate_interval(d, a, rate * HOUR / w, error * HOUR / w, x[n - 1] - x[0], (double)n * w);
+	slope_per_hour(d->m, id, x, r->closed - n, (size_t)n, &rate, &error);
+	rate_interval(d, a, rate, error, x[n - 1] - x[0], (double)n * w);
 }

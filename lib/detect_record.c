@@ -342,7 +342,7 @@ static void as_new(struct detect *d)
 		.unit = kept.unit,
 		.kind = kept.kind,
 		.sensitivity = kept.sensitivity,
-		.fast_off = kept.fast_off,
+		.as_reference = kept.as_reference,
 		.start = NAN,
 		.change = kept.change,
 		.arg = kept.arg};

@@ -28,23 +28,19 @@ struct table {
 };
 
 /* Rows of the table in leakwatch-detect(7), "Operating points". */
-static const struct table loose = {
-	{{10, 1.5, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.03}}, 10, 2, 1.5, 1.05};
-static const struct table suspect = {
-	{{10, 3, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.05}}, 10, 2, 1.5, 1.05};
-static const struct table careful = {{{10, 4, 2, 1.05}, {2, 1.5, 1.2, 1.05}}, 10, 3, 1.5, 1.05};
-static const struct table eager = {{{NEVER, 6, 3, 1.08}, {NEVER, 4, 1.2, 1.08}}, 15, 3, 2.5, 1.10};
-static const struct table page = {{{NEVER, 10, 6, 1.10}, {NEVER, 10, 1.3, 1.10}}, 15, 4, 2.5, 1.10};
-static const struct table strict = {
-	{{NEVER, NEVER, 20, 1.10}, {NEVER, NEVER, 1.5, 1.10}}, 15, 4, 2.5, 1.10};
-
-static const struct {
-	const struct table *leaking, *suspect;
-} tables[] = {
-	[DETECT_LOW] = {&strict, &careful},
-	[DETECT_NORMAL] = {&page, &suspect},
-	[DETECT_HIGH] = {&eager, &loose},
+static const struct table suspects[] = {
+	[DETECT_LOW] = {{{10, 4, 2, 1.05}, {2, 1.5, 1.2, 1.05}}, 10, 3, 1.5, 1.05},
+	[DETECT_NORMAL] = {{{10, 3, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.05}}, 10, 2, 1.5, 1.05},
+	[DETECT_HIGH] = {{{10, 1.5, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.03}}, 10, 2, 1.5, 1.05},
 };
+static const struct table pages[] = {
+	[DETECT_LOW] = {{{NEVER, NEVER, 20, 1.10}, {NEVER, NEVER, 1.5, 1.10}}, 15, 4, 2.5, 1.10},
+	[DETECT_NORMAL] = {{{NEVER, 10, 6, 1.05}, {NEVER, 10, 1.3, 1.05}}, 15, 4, 2.5, 1.05},
+	[DETECT_HIGH] = {{{NEVER, 6, 3, 1.03}, {NEVER, 4, 1.2, 1.03}}, 15, 3, 2.5, 1.05},
+};
+/* The reference's: a rise of a day had to be 10 % above its peak. */
+static const struct table reference_page = {
+	{{NEVER, 10, 6, 1.10}, {NEVER, 10, 1.3, 1.10}}, 15, 4, 2.5, 1.10};
 
 #define MIN_GROWTH   10.0 /* units: a smaller rise is not looked at */
 #define NOISE	     .3 /* units: drawdown of a series without noise */
@@ -133,7 +129,7 @@ static bool passes(const struct detect *d, struct rise *r, const struct table *t
 
 static void judge(const struct detect *d, struct rise *r)
 {
-	const struct table *leaking = tables[d->sensitivity].leaking;
+	const struct table *leaking = d->as_reference ? &reference_page : &pages[d->sensitivity];
 
 	r->level = RISE_NONE;
 	r->needs_peak = leaking->ratio[r->history >= HISTORY][band_of(r->look)];
@@ -144,7 +140,7 @@ static void judge(const struct detect *d, struct rise *r)
 		return; /* this ring is for the urgent only */
 	} else if (passes(d, r, leaking)) {
 		r->level = RISE_LEAKING;
-	} else if (passes(d, r, tables[d->sensitivity].suspect)) {
+	} else if (passes(d, r, &suspects[d->sensitivity])) {
 		r->level = RISE_SUSPECT;
 	}
 }
@@ -222,22 +218,6 @@ static double growth_before(
 	return isnan(z) ? 0 : (level - z) * known;
 }
 
-static double mean_load(const struct ring *r, int64_t from, int64_t n)
-{
-	double sum = 0;
-	int64_t k = 0;
-
-	for (int64_t i = from; i < from + n; i++) {
-		double l = ring_at(r, r->load, i);
-
-		if (!isnan(l)) {
-			sum += l;
-			k++;
-		}
-	}
-	return k ? sum / (double)k : NAN;
-}
-
 /*
  * Share of the growth that the load cannot explain.  Where its coefficient is known, by three
  * standard errors of it; else what plain proportion would give.
@@ -256,8 +236,8 @@ static double share_left(const struct moving *m, const struct rise *r, int64_t i
 		i0 = ring->closed - n;
 		k = 1;
 	}
-	a = mean_load(ring, i0, k);
-	c = mean_load(ring, i0 + n - k, k);
+	a = windows_mean_load(ring, i0, k);
+	c = windows_mean_load(ring, i0 + n - k, k);
 	if (isnan(a) || isnan(c))
 		return 1;
 	more = fmax(0, c - a) * (double)n / (double)(n - k);

@@ -310,3 +310,19 @@ double windows_load_before(const struct moving *m, double t)
 
 	return isnan(l) ? 0 : l;
 }
+
+double windows_mean_load(const struct ring *r, int64_t from, int64_t n)
+{
+	double sum = 0;
+	int64_t k = 0;
+
+	for (int64_t i = from; i < from + n; i++) {
+		double l = ring_at(r, r->load, i);
+
+		if (!isnan(l)) {
+			sum += l;
+			k++;
+		}
+	}
+	return k ? sum / (double)k : NAN;
+}

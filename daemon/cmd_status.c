@@ -155,6 +155,8 @@ static void add_worst(struct buf *out, const json_t *row)
 			buf_adds(out, ", ");
 		cmd_db_add_rate(out, cmd_rows_num(row, "rate_per_hour"), of);
 	}
+	if (cmd_rows_str(row, "why").len)
+		buf_addf(out, "; %.*s", STR_ARG(cmd_rows_str(row, "why")));
 	if (cmd_rows_str(row, "metrics_why").len)
 		buf_addf(out, "; metrics: %.*s", STR_ARG(cmd_rows_str(row, "metrics_why")));
 }

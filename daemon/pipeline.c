@@ -128,6 +128,19 @@ static void note_endpoints(struct target *t, const struct scrape_cycle *c)
 	}
 }
 
+/* Too many classes: said in the status as long as it is so. */
+static void note_other(struct target *t)
+{
+	uint64_t n = tally_in_other(t->tally);
+
+	if (n == 0)
+		return;
+	snprintf(t->dump_why, sizeof(t->dump_why),
+		"more than %u classes: %llu goroutines are put together in the class \"" TALLY_OTHER
+		"\" (limits.classes_per_target)",
+		(unsigned)t->p->config->classes_max, (unsigned long long)n);
+}
+
 static void note_state(struct target *t, const struct scrape_cycle *c)
 {
 	struct pipeline *p = t->p;
@@ -183,6 +196,8 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	if (t->dump_ok)
 		target_sync_classes(t, now);
 	note_state(t, c);
+	if (t->dump_ok)
+		note_other(t);
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
 	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
 	target_tell_state(t, c->at_ms);

@@ -100,10 +100,9 @@ static void class_facts(struct notify_facts *f, const struct slot *s)
 	f->user.file = str_of(c->example.user_file);
 	f->user.line = c->example.user_line;
 	f->example_stack = str_of(c->example.text);
-	if (c->rule) {
-		f->hint = c->rule->hint;
+	f->hint = tally_hint(c);
+	if (c->rule)
 		f->limit = c->rule->limit;
-	}
 }
 
 static struct str runbook_of(const struct pipeline *p, enum alert_kind kind)

@@ -75,6 +75,7 @@ struct target {
 	/* the body being read */
 	bool dump_ok, metrics_ok, asked_symbols;
 	bool answered; /* the goroutine endpoint gave a whole answer, readable or not */
+	/* Why one of them is not ok; of a dump that is, what should be known of its reading. */
 	char dump_why[PIPELINE_WHY_MAX], metrics_why[PIPELINE_WHY_MAX];
 
 	/* what commands and alerts say of it */

@@ -61,7 +61,7 @@ static void put_class(struct target *t, struct slot *s, struct store_batch *b, i
 		.definition = rule_definition(c->rule),
 		.first_seen_ms = s->first_seen_ms,
 		.last_seen_ms = ms_of(c->last_seen),
-		.hint = c->rule ? c->rule->hint : (struct str){0},
+		.hint = tally_hint(c),
 	};
 
 	(void)now_ms;

@@ -539,3 +539,26 @@ uint64_t tally_overflow(const struct tally *t)
 {
 	return t->last_overflow;
 }
+
+static bool is_overflow(const struct tally_class *c)
+{
+	return !c->rule && str_is(str_of(c->name), TALLY_OTHER);
+}
+
+uint64_t tally_in_other(const struct tally *t)
+{
+	const struct tally_class *c = map_get(t->by_name, STR(TALLY_OTHER));
+
+	return c && is_overflow(c) ? c->count : 0;
+}
+
+struct str tally_hint(const struct tally_class *c)
+{
+	if (c->rule)
+		return c->rule->hint;
+	if (is_overflow(c))
+		return STR("All goroutines that came when there were as many classes as "
+			   "limits.classes_per_target allows. Raise the limit, or put together "
+			   "with a rule what has many names and is one thing.");
+	return STR("");
+}

@@ -95,7 +95,11 @@ struct tally_class *tally_at(const struct tally *t, size_t index);
 /* Goroutines in the last whole body, without (with) those of ignored classes. */
 uint64_t tally_judged_total(const struct tally *t);
 uint64_t tally_total(const struct tally *t);
-/* Records that found no place in the table, and goroutines put into "other", in the last body. */
+/* Records of the last body that found no place in the table and were classified each for itself. */
 uint64_t tally_overflow(const struct tally *t);
+/* Goroutines of the last whole body that are in "other" because there were too many classes. */
+uint64_t tally_in_other(const struct tally *t);
+/* What usually makes the class grow: its rule's hint; of "other", what it is; "" when not known. */
+struct str tally_hint(const struct tally_class *c);
 
 #endif

@@ -190,6 +190,9 @@ static void test_limits(void **state)
 	/* Three classes and "other", which has the rest; no goroutine is lost. */
 	assert_int_equal(tally_count(f.tally), 4);
 	assert_int_equal(count_of(&f, TALLY_OTHER), 97 * 2);
+	assert_int_equal(tally_in_other(f.tally), 97 * 2);
+	assert_int_equal(tally_hint(tally_at(f.tally, 0)).len, 0);
+	assert_non_null(strstr(tally_hint(tally_at(f.tally, 3)).p, "classes_per_target"));
 	assert_int_equal(tally_total(f.tally), 200);
 	/* 64 records are remembered, the others counted as overflow. */
 	assert_int_equal(tally_overflow(f.tally), 36);

@@ -73,7 +73,8 @@ struct str str_sub(struct str s, size_t from, size_t to)
 {
 	to = MIN(to, s.len);
 	from = MIN(from, to);
-	return (struct str){.p = s.p + from, .len = to - from};
+	/* No sum with NULL, not even of 0: the empty slice has no address. */
+	return (struct str){.p = from ? s.p + from : s.p, .len = to - from};
 }
 
 struct str str_from(struct str s, size_t from)

@@ -16,11 +16,14 @@
 #define MAX_BATCHES    4096
 #define MAX_BYTES      ((size_t)32 * 1024 * 1024)
 #define MAX_WAL_BYTES  (256ll * 1024 * 1024)
+#define MIN_WAL_BYTES  (32ll * 1024 * 1024) /* twice what the store keeps of it */
 #define GROUP_BATCHES  64 /* applied as one transaction when they pile up */
 #define GROUP_BYTES    ((size_t)4 * 1024 * 1024)
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS  10000
-#define PRUNE_EVERY_MS 10000
+#define HOUSE_EVERY_MS 10000
+#define HOUSE_OVER_MS  500 /* while the write-ahead log is over its bound */
+#define PRUNE_AGAIN_MS 100
 #define PRUNE_ROWS     200
 #define STOP_GRACE_MS  200 /* for the thread to end after its deadline */
 
@@ -233,20 +236,41 @@ static bool out_of_time(const struct writer *w)
 	return w->stopping && clock_mono_ms() >= w->stop_at_ms;
 }
 
-/* Waits for work with the lock held; prunes in the meantime.  False: it is time to end. */
-static bool wait_for_work(struct writer *w, uint64_t *prune_at)
+static bool wal_is_over(const struct writer *w)
 {
+	return w->stats.wal_bytes > w->config.max_wal_bytes;
+}
+
+/* What is done in idle time, without the lock: when it is due again, in milliseconds. */
+static uint64_t keep_house(struct writer *w, bool over)
+{
+	int64_t wal_bytes;
+
+	if (over) {
+		store_cut_wal(w->store);
+		wal_bytes = store_wal_bytes(w->store);
+		pthread_mutex_lock(&w->lock);
+		w->stats.wal_bytes = wal_bytes;
+		pthread_mutex_unlock(&w->lock);
+	}
+	return w->config.retention_raw_ms > 0 && prune(w) ? PRUNE_AGAIN_MS : HOUSE_EVERY_MS;
+}
+
+/* Waits for work with the lock held.  False: it is time to end. */
+static bool wait_for_work(struct writer *w, uint64_t *house_at)
+{
+	bool over;
+
 	while (!w->queue.first && !w->stopping) {
-		if (w->config.retention_raw_ms <= 0) {
-			pthread_cond_wait(&w->wake, &w->lock);
-			continue;
-		}
-		if (clock_mono_ms() < *prune_at) {
-			wait_until(w, *prune_at);
+		over = wal_is_over(w);
+		if (over)
+			*house_at = MIN(*house_at, clock_mono_ms() + HOUSE_OVER_MS);
+		if (clock_mono_ms() < *house_at) {
+			wait_until(w, *house_at);
 			continue;
 		}
 		pthread_mutex_unlock(&w->lock);
-		*prune_at = clock_mono_ms() + (prune(w) ? RETRY_FIRST_MS : PRUNE_EVERY_MS);
+		*house_at = clock_mono_ms() + keep_house(w, over);
 		pthread_mutex_lock(&w->lock);
 	}
 	return w->queue.first != NULL;
@@ -267,13 +291,13 @@ static void wait_to_retry(struct writer *w, uint64_t *delay_ms)
 
 static void *run(void *arg)
 {
-	uint64_t prune_at = clock_mono_ms(), delay_ms = RETRY_FIRST_MS;
+	uint64_t house_at = clock_mono_ms(), delay_ms = RETRY_FIRST_MS;
 	struct writer *w = arg;
 	struct err err;
 	int rc;
 
 	pthread_mutex_lock(&w->lock);
-	while (!out_of_time(w) && (w->work.first || wait_for_work(w, &prune_at))) {
+	while (!out_of_time(w) && (w->work.first || wait_for_work(w, &house_at))) {
 		if (!w->work.first)
 			take_group(w);
 		pthread_mutex_unlock(&w->lock);
@@ -358,6 +382,7 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 		w->config.max_bytes = MAX_BYTES;
 	if (!w->config.max_wal_bytes)
 		w->config.max_wal_bytes = MAX_WAL_BYTES;
+	w->config.max_wal_bytes = MAX(w->config.max_wal_bytes, MIN_WAL_BYTES);
 	w->store = store;
 	w->told_ok = w->stats.ok = true;
 	w->joined = true;
@@ -401,8 +426,7 @@ bool writer_submit(struct writer *w, struct store_batch *b, writer_done_cb *done
 	it->arg = arg;
 	pthread_mutex_lock(&w->lock);
 	over = w->stats.depth >= w->config.max_batches ||
-	       w->stats.bytes + it->bytes > w->config.max_bytes ||
-	       w->stats.wal_bytes > w->config.max_wal_bytes;
+	       w->stats.bytes + it->bytes > w->config.max_bytes || wal_is_over(w);
 	if (over) {
 		values = store_batch_drop_samples(b);
 		w->stats.dropped_values += values;

@@ -10,9 +10,9 @@
  * out of a new batch (store_batch_drop_samples) and the samples are counted as dropped; the rest of
  * it (targets, classes, verdicts, alerts, outbox) is kept: those rows are few and none may be
  * missed.  The same holds while the write-ahead log is over its bound, because somebody reads for
- * hours.  When the disk fails the writer keeps all it has, in order, tries again after 100 ms,
- * doubling to 10 s, and tells on_state; alerts go on being decided and sent meanwhile, only their
- * rows come later.
+ * hours; it is cut as soon as they let it.  When the disk fails the writer keeps all it has, in
+ * order, tries again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided
+ * and sent meanwhile, only their rows come later.
  *
  * In idle time it deletes samples past retention, a few rows at a time, so that no transaction
  * holds the disk for long.
@@ -31,7 +31,7 @@ struct writer;
 struct writer_config {
 	size_t max_batches; /* 0: 4096 */
 	size_t max_bytes; /* 0: 32 MiB */
-	int64_t max_wal_bytes; /* 0: 256 MiB */
+	int64_t max_wal_bytes; /* 0: 256 MiB; at least 32 MiB */
 	int64_t retention_raw_ms; /* older scrapes are deleted; 0: keep all */
 	/* On the loop thread, at each change: ok, or why not. */
 	void (*on_state)(void *arg, bool ok, const char *why);

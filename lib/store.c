@@ -469,6 +469,11 @@ int64_t store_wal_bytes(const struct store *s)
 	return n;
 }
 
+void store_cut_wal(struct store *s)
+{
+	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 bool store_should_retry(const struct store *s)
 {
 	return s->retry;

@@ -56,6 +56,9 @@ enum store_open store_open(const char *path, int64_t now_ms, struct store **out,
 void store_close(struct store *s);
 /* Bytes of the write-ahead log. */
 int64_t store_wal_bytes(const struct store *s);
+/* Moves the write-ahead log into the file and cuts it to nothing, as far as readers let it; waits
+ * for them a second at most. */
+void store_cut_wal(struct store *s);
 
 /*
  * Applies n batches as one transaction: all of it or, with -1 and err, nothing.  mono_ms is any

@@ -219,7 +219,7 @@ static void overflow_drops_samples_never_alerts(void **state)
 
 	(void)state;
 	start((struct writer_config){.max_batches = 10});
-	fault.stall_ms = 200; /* holds the thread in its first transaction */
+	fault.stall_ms = 600; /* holds the thread in its first transaction */
 	submit(alert(1), 1);
 	for (int i = 2; i <= 101; i++) {
 		if (i % 4 == 0)
@@ -238,6 +238,45 @@ static void overflow_drops_samples_never_alerts(void **state)
 	assert_int_equal(query("SELECT count(*) FROM target"), 1); /* kept when samples went */
 	assert_true(submit(samples(102, 7), 102)); /* and there is room again */
 	run_until(&fx.done, 102);
+}
+
+/* Somebody's shell sits in a transaction: the log grows to its bound and no further. */
+static void reader_left_open_does_not_fill_the_disk(void **state)
+{
+	const int64_t bound = 32 << 20;
+	uint64_t end = clock_mono_ms() + PATIENCE;
+	struct writer_stats stats = {0};
+	sqlite3 *reader;
+	int n = 0, i;
+
+	(void)state;
+	start((struct writer_config){.max_wal_bytes = bound});
+	submit(samples(1, 10), ++n);
+	run_until(&fx.done, n);
+	assert_int_equal(sqlite3_open_v2(fx.db, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	sqlite3_exec(reader, "BEGIN; SELECT * FROM scrape", NULL, NULL, NULL);
+	for (i = 0; i < 400; i++) {
+		n++;
+		if (!submit(samples(n, STORE_VALUES_MAX), n))
+			break;
+		run_until(&fx.done, n);
+	}
+	assert_in_range(i, 10, 399); /* it was told to stop */
+	run_until(&fx.done, n);
+	submit(alert(1), ++n); /* alerts are taken all the same */
+	run_until(&fx.done, n);
+	assert_int_equal(query("SELECT count(*) FROM alert_event"), 1);
+	writer_stats(fx.w, &stats);
+	print_message("bound %lld bytes, log %lld\n", (long long)bound, (long long)stats.wal_bytes);
+	assert_in_range(stats.wal_bytes, bound, bound + (4 << 20));
+	sqlite3_close(reader); /* ends its transaction */
+	/* Nothing else is written meanwhile: the thread finds out by itself. */
+	while (stats.wal_bytes > bound && clock_mono_ms() < end)
+		writer_stats(fx.w, &stats);
+	assert_true(stats.wal_bytes < bound);
+	n++;
+	assert_true(submit(samples(n, 10), n));
+	run_until(&fx.done, n);
 }
 
 static void bytes_are_bounded_too(void **state)
@@ -422,6 +461,8 @@ int main(void)
 			loop_never_waits_for_a_slow_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			overflow_drops_samples_never_alerts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			reader_left_open_does_not_fill_the_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_are_bounded_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full_disk_is_waited_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

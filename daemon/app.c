@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define WRITER_STOP_MS 5000
+#define SAME_WISH_MS   1000 /* a second signal that soon is the first one again */
 
 /* ---- units of the pipeline ---- */
 
@@ -100,12 +101,15 @@ static void stop_cb(evutil_socket_t sig, short what, void *arg)
 	struct app *a = arg;
 
 	(void)what;
+	if (a->stopping && clock_mono_ms() - a->stopping_at_ms < SAME_WISH_MS)
+		return; /* Ctrl-C reaches the whole group, and a script passes it on */
 	if (a->stopping) {
 		log_msg(LEVEL_WARNING, "second signal: not waiting for deliveries");
 		event_base_loopexit(a->base, NULL);
 		return;
 	}
 	a->stopping = true;
+	a->stopping_at_ms = clock_mono_ms();
 	log_msg(LEVEL_NOTICE, "stopping on %s", sig == SIGINT ? "SIGINT" : "SIGTERM");
 	sdnotify_stopping(NULL);
 	scrape_stop(a->scrape);

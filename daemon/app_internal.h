@@ -51,6 +51,7 @@ struct app {
 	struct unit *waiting; /* on their way to the disk */
 	struct unit *early; /* complete before there was a writer */
 	bool disk_ok, stopping;
+	uint64_t stopping_at_ms;
 	char disk_why[ERR_MAX];
 	uint64_t watchdog_ms;
 	int64_t refreshed_ms; /* rows of standing alerts */

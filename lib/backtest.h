@@ -55,7 +55,8 @@ void backtest_free(struct backtest *b);
  * with err when it is not a selector.
  */
 int backtest_want_load(struct backtest *b, struct str job, struct str selector, struct err *err);
-/* Rules whose `expect` (a plain number) caps the verdicts of classes; must outlive b. */
+/* Rules whose `expect` (a plain number) and `limit` hold for classes of their name; must outlive
+ * b. */
 void backtest_rules(struct backtest *b, const struct rule *rules, size_t n);
 
 struct prom_sink backtest_sink(struct backtest *b);

@@ -152,12 +152,13 @@ struct judge {
 	uint64_t restarts;
 };
 
-static double expected(const struct backtest *b, const struct bt_series *s)
+/* The rule that names the series' class, or NULL. */
+static const struct rule *rule_of(const struct backtest *b, const struct bt_series *s)
 {
 	for (size_t i = 0; s->kind == SERIES_CLASS && i < b->nrules; i++)
 		if (str_is(b->rules[i].name, s->name))
-			return b->rules[i].expect_max;
-	return NAN;
+			return &b->rules[i];
+	return NULL;
 }
 
 static void tell_change(struct judge *j)
@@ -217,15 +218,18 @@ static void judge_series(struct backtest *b, const struct bt_series *s, struct e
 		.start_seen = NAN,
 		.events = ev,
 		.since = NAN};
+	const struct rule *rule = rule_of(b, s);
 	double age = BACKTEST_LOAD_AGE * b->params.window_s / 120;
 
 	j.series = series_new(s->kind, str_of(s->name), &b->params);
+	if (rule)
+		detect_set_limit(j.series->detect, rule->limit);
 	find_loads(b, s->target, &j.loads);
 	begin(&j);
 	for (size_t i = 0; i < s->points.n; i++) {
 		double t = s->points.at[i];
-		struct series_context ctx = {
-			.load = load_at(&j.loads, t, age), .expected = expected(b, s)};
+		struct series_context ctx = {.load = load_at(&j.loads, t, age),
+			.expected = rule ? rule->expect_max : NAN};
 
 		follow_starts(&j, t, false);
 		series_sample(j.series, &b->params, t, s->points.value[i], &ctx);

@@ -52,7 +52,7 @@ struct detect *detect_new(enum detect_kind kind, const struct detect_params *par
 	d->unit = (kind == DETECT_BYTES ? params->ref_bytes : params->ref) / 50;
 	d->change = change;
 	d->arg = arg;
-	d->start = NAN;
+	d->start = d->limit = NAN;
 	return d;
 }
 
@@ -448,6 +448,11 @@ void detect_started(struct detect *d, double t)
 {
 	if (!d->begun && isfinite(t))
 		d->start = t * d->scale;
+}
+
+void detect_set_limit(struct detect *d, double limit)
+{
+	d->limit = limit;
 }
 
 void detect_zero_since(struct detect *d, double from, double now)

@@ -87,6 +87,11 @@ void detect_started(struct detect *d, double t);
 /* A series seen for the first time at now was 0 since from (the later of the target's first sample
  * and the process start).  Before the first sample. */
 void detect_zero_since(struct detect *d, double from, double now);
+/*
+ * The level that would hurt (a class's `limit`, the descriptors a process may open); NAN: none.  A
+ * rise that would reach it within hours is told sooner.  Not part of the record.
+ */
+void detect_set_limit(struct detect *d, double limit);
 /* load is NAN where there is none.  A time or value that is not finite is ignored. */
 void detect_sample(struct detect *d, double t, double value, double load);
 /* The process was found to have restarted at t. */

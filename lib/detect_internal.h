@@ -88,6 +88,7 @@ struct detect {
 	double base; /* Unix, detector's clock; everything below is relative to it */
 	double first; /* first sample, or where its zeros begin */
 	double last; /* newest sample */
+	double limit; /* NAN: none */
 	double start; /* process start before the first sample; NAN */
 	double run; /* start of the present run, or the first sample */
 	double value; /* while it never moved */

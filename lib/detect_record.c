@@ -344,6 +344,7 @@ static void as_new(struct detect *d)
 		.sensitivity = kept.sensitivity,
 		.as_reference = kept.as_reference,
 		.start = NAN,
+		.limit = kept.limit,
 		.change = kept.change,
 		.arg = kept.arg};
 }

@@ -62,6 +62,8 @@ static const struct table reference_page = {
 #define URGENT_RATIO  5
 #define URGENT_CLEAR  10
 #define URGENT_EVEN   6.0
+#define URGENT_SOON   200 /* units that are enough when the limit would be reached within */
+#define URGENT_WITHIN (6 * HOUR)
 
 static int band_of(double look)
 {
@@ -105,9 +107,20 @@ static bool is_bouts(const struct detect *d, const struct rise *r, const struct 
 	       r->shape.even >= t->bouts_even && r->shape.late >= BOUTS_LATE;
 }
 
+/* Time in which the rise would reach the limit; INFINITY without one. */
+static double until_limit(const struct detect *d, const struct rise *r)
+{
+	if (isnan(d->limit) || r->now >= d->limit)
+		return INFINITY;
+	return (d->limit - r->now) * r->look / r->shape.growth;
+}
+
 static bool is_urgent(const struct detect *d, const struct rise *r)
 {
-	return band_of(r->look) == 0 && r->shape.growth >= URGENT_GROWTH * d->unit &&
+	bool soon = until_limit(d, r) <= URGENT_WITHIN;
+
+	return band_of(r->look) == 0 &&
+	       r->shape.growth >= (soon ? URGENT_SOON : URGENT_GROWTH) * d->unit &&
 	       ratio_of(d, r) >= URGENT_RATIO && clearness(d, r) >= URGENT_CLEAR &&
 	       is_straight(r, URGENT_EVEN);
 }

@@ -81,7 +81,11 @@ static void say_floor(const struct detect *d, const struct rise *r, struct write
 			", evenly (as if in %.1f of %d equal parts) and not slowing "
 			"(second half %.0f %% of it)",
 			r->shape.even, r->shape.n >= 8 ? 8 : 4, 100 * r->shape.late);
-	if (r->how == RISE_URGENT)
+	if (r->how == RISE_URGENT && d->limit > r->now && r->rate > 0)
+		add(w, "; urgent: at this rate it reaches %s in %s",
+			words_value(d, d->limit, first, WORD),
+			words_span(d, (d->limit - r->now) / r->rate * HOUR, span, WORD));
+	else if (r->how == RISE_URGENT)
 		add(w, "; urgent: too large and steep to wait for more");
 	if (r->peak > r->shape.first)
 		add(w, "; highest floor of the %s before: %s", words_span(d, 7 * DAY, span, WORD),

@@ -180,7 +180,7 @@ static void names(void **state)
 static void expectation(void **state)
 {
 	struct rule rules[2] = {{.name = STR_LIT("other"), .expect_max = 1},
-		{.name = STR_LIT("c"), .expect_max = 2000}};
+		{.name = STR_LIT("c"), .expect_max = 2000, .limit = NAN}};
 	struct buf b = BUF_INIT;
 	struct result r;
 

@@ -476,6 +476,24 @@ static void urgent(void **state)
 	detect_free(d);
 }
 
+/* Three hundred an hour is not urgent; with a limit of 1,000 it is. */
+static void limit_makes_urgent(void **state)
+{
+	(void)state;
+	for (int limited = 0; limited < 2; limited++) {
+		struct heard h;
+		struct detect *d = new_detect(&h);
+		double t = feed(d, T0, 3, 40, 0);
+
+		detect_set_limit(d, limited ? 1000 : NAN);
+		feed(d, t, 1.2, 40, 300);
+		assert_int_equal(h.leaking, limited);
+		if (limited)
+			assert_non_null(strstr(h.first_leaking.reason, "it reaches 1000 in 2"));
+		detect_free(d);
+	}
+}
+
 /* ---- parameters ------------------------------------------------------------------------------ */
 
 /* Growth in 30 h over 60 at which a series is leaking, by bisection. */
@@ -772,6 +790,7 @@ int main(void)
 		cmocka_unit_test(with_load),
 		cmocka_unit_test(born_late),
 		cmocka_unit_test(urgent),
+		cmocka_unit_test(limit_makes_urgent),
 		cmocka_unit_test(ref_scales_the_limits),
 		cmocka_unit_test(sensitivity_orders),
 		cmocka_unit_test(strange_input),

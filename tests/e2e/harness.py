@@ -16,7 +16,9 @@ import subprocess
 import threading
 import time
 
-LEAKWATCH = os.environ.get("LEAKWATCH", "build/leakwatch")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("LEAKWATCH_BUILD", os.path.join(ROOT, "build"))
+LEAKWATCH = os.environ.get("LEAKWATCH", os.path.join(BUILD, "leakwatch"))
 
 
 class Failed(AssertionError):

@@ -18,6 +18,8 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LEAKWATCH_BUILD", os.path.join(ROOT, "build"))
+# The sanitizers' shadow memory counts as resident; bounds on memory are that much wider with them.
+SANITIZED = 8 if os.path.basename(BUILD).startswith("build-san") else 1
 LEAKWATCH = os.environ.get("LEAKWATCH", os.path.join(BUILD, "leakwatch"))
 
 

@@ -1,4 +1,4 @@
-"""Targets that come, go, restart, answer late, or have more classes than anybody can name."""
+"""Targets that come, go, restart and answer late."""
 import re
 import time
 
@@ -30,30 +30,25 @@ def test_a_target_that_goes_is_told_and_comes_back(service, daemon, receiver):
 
 def test_a_leak_outlives_its_process(service, daemon, receiver):
     """The leaky build is deployed again while its alert stands: the same alert goes on in the next
-    run.  Where no start time tells the restart, and only one class fell, the fall ends the alert."""
+    run, and ends when the repaired build runs."""
     told = service("heartbeat", "-users", 5, "-rate", 40)
-    untold = service("heartbeat", "-users", 5, "-rate", 40, "-no-start-time")
-    d = daemon(jobs(told=told, untold=untold))
+    d = daemon(jobs(told=told))
 
-    def heard(status, job):
-        return receiver.alerts(status, alertname="GoroutineLeak", job=job)
+    def heard(status):
+        return receiver.alerts(status, alertname="GoroutineLeak")
 
-    wait_until(lambda: heard("firing", "told") and heard("firing", "untold"), 60, receiver.describe)
-    for s in (told, untold):
-        s.stop()
-        s.start()
+    wait_until(lambda: heard("firing"), 60, receiver.describe)
+    told.stop()
+    told.start()
     wait_until(lambda: "the process was restarted" in d.log(), 10, "the daemon to see the restart")
-    wait_until(lambda: heard("resolved", "untold"), 20, receiver.describe)
     # The new run is found to leak at the rate of the old one.
-    wait_until(lambda: len(re.findall(r"target told/.*agent..expire: suspect -> leaking", d.log())) == 2, 40, "the leak in the new run")
-    (alert,) = [a for a in d.command("alerts")["alerts"] if a["labels"]["job"] == "told"]
+    wait_until(lambda: len(re.findall(r"agent..expire: suspect -> leaking", d.log())) == 2, 40, "the leak in the new run")
+    (alert,) = d.command("alerts")["alerts"]
     assert alert["state"] == "firing"
-    assert not heard("resolved", "told") and len(heard("firing", "told")) == 1, receiver.describe()
-    # The repaired build ends it.
     told.stop()
     told.start(fixed=True)
-    wait_until(lambda: len(heard("resolved", "told")) == 1, 60, receiver.describe)
-    assert len(heard("firing", "told")) == 1, receiver.describe()
+    wait_until(lambda: heard("resolved"), 60, receiver.describe)
+    assert len(heard("firing")) == 1 and len(heard("resolved")) == 1, receiver.describe()
 
 
 def test_one_that_answers_late_holds_up_nobody(service, daemon, stops):
@@ -68,16 +63,3 @@ def test_one_that_answers_late_holds_up_nobody(service, daemon, stops):
     wait_until(lambda: target_row(d, "slow")["up"] and target_row(d, "quick")["up"], 15, "both to be up")
     asked = slow.requests
     wait_until(lambda: slow.requests >= asked + 6, 15, "the slow one to be asked again")
-
-
-def test_a_service_with_thousands_of_stacks_gets_the_class_other(service, daemon):
-    stacks = service("stacks")
-    d = daemon([{"job_name": "stacks", "static_configs": [{"targets": [stacks.address]}]}], limits={"classes_per_target": 100}, interval="500ms", window="1s")
-
-    def other():
-        return [c for c in d.command("classes")["classes"] if c["class"] == "other"]
-
-    (row,) = wait_until(other, 20, "a class other")
-    assert row["count"] > 5000
-    wait_until(lambda: "other" in d.log(), 5, "the log to say so")
-    assert d.peak_bytes() < 100 << 20

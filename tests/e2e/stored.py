@@ -35,12 +35,19 @@ def scrapes(daemon, job, got=GOROUTINES, since=0.0):
                 " WHERE t.job = ? AND s.got & ? AND at_ms >= ? ORDER BY at_ms", job, got, since * 1000)]
 
 
-def history(daemon, job, name, kind="class"):
-    """[(Unix seconds, value)] of one series, a value for every scrape, also where it did not change."""
-    changed = dict(rows(daemon, "SELECT s.at_ms, s.value FROM v_sample s JOIN target t ON t.id = s.target_id"
-                                " WHERE t.job = ? AND s.kind = ? AND s.name = ?", job, kind, name))
-    out, value = [], None
+def counts(daemon, job):
+    """[(Unix seconds, {class: count})], one for each scrape of goroutines, without classes at 0."""
+    changed = {}
+    for at, name, value in rows(daemon, "SELECT s.at_ms, s.name, s.value FROM v_sample s JOIN target t ON t.id = s.target_id"
+                                        " WHERE t.job = ? AND s.kind = 'class' ORDER BY s.at_ms", job):
+        changed.setdefault(at, {})[name] = int(value)
+    out, now = [], {}
     for at in scrapes(daemon, job):
-        value = changed.get(round(at * 1000), value)
-        out.append((at, value))
+        now.update(changed.get(round(at * 1000), {}))
+        out.append((at, {name: n for name, n in now.items() if n}))
     return out
+
+
+def verdicts(daemon, job):
+    """{series: state} of those that are not ok; a class, "total" or a metric by its name."""
+    return dict(rows(daemon, "SELECT g.name, g.state FROM v_growth g JOIN target t ON t.id = g.target_id WHERE t.job = ?", job))

@@ -36,7 +36,7 @@ def test_thousands_of_stacks_become_the_class_other(service, daemon, receiver):
     assert other.count > STACKS - LIMIT - 50
     assert status.lost == 0 and sum(c.count for c in classes) == status.parsed == total + ignored
     # It is judged as every other class is: its series has samples of its own, and it is not ignored.
-    assert len([v for _, v in stored.history(d, "stacks", "other") if v]) >= SCRAPES - 1
+    assert len([n for _, n in stored.counts(d, "stacks") if n.get("other")]) >= SCRAPES - 1
 
     # Said where people look: in the log once, in the status, with the class.
     told = [line for line in d.log().splitlines() if "classes_per_target" in line]

@@ -385,9 +385,8 @@ int store_load_scrapes(struct store *s, int64_t target_id, int64_t from_ms,
 	sqlite3_stmt *st = NULL;
 	int rc = store_prepare(s,
 		"SELECT at_ms, got, is_full, base, changes FROM scrape WHERE target_id = ?1 AND "
-		"at_ms >= "
-		"coalesce((SELECT f.at_ms FROM scrape f WHERE f.target_id = ?1 AND f.at_ms <= ?2 "
-		"AND f.is_full ORDER BY f.at_ms DESC LIMIT 1), -1) ORDER BY at_ms, id",
+		"id >= coalesce((SELECT max(f.id) FROM scrape f WHERE f.target_id = ?1 AND "
+		"f.is_full AND f.at_ms <= ?2), 0) ORDER BY id",
 		&st, err);
 
 	if (rc == 0) {

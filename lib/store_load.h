@@ -36,9 +36,9 @@ int store_load_verdicts(struct store *s, void (*cb)(void *, const struct store_v
 int store_load_detectors(struct store *s, void (*cb)(void *, const struct store_detector *),
 	void *arg, struct err *err);
 /*
- * The scrapes of a target in order of time, from the newest full one at or before from_ms (or the
- * first there is) on: carry each series' value forward, and what happened is there again sample by
- * sample.
+ * The scrapes of a target as they came, from the newest full one at or before from_ms (or the first
+ * there is) on: carry each series' value forward, and what happened is there again sample by
+ * sample.  Times go back where the clock was set back.
  */
 int store_load_scrapes(struct store *s, int64_t target_id, int64_t from_ms,
 	void (*cb)(void *, const struct store_scrape *, const struct store_value *, size_t n),

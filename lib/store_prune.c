@@ -1,20 +1,17 @@
 /* Retention: what is old goes, a few rows at a time. */
 #include "store_internal.h"
 
-static int run_with(struct store *s, const char *sql, int64_t a, int64_t b, int64_t c,
-	int64_t *changed, struct err *err)
+/* Runs a statement with parameters ?1, ?2, …: in *changed the rows that it deleted. */
+static int run_with(
+	struct store *s, const char *sql, const int64_t *params, int64_t *changed, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = store_prepare(s, sql, &st, err);
 
-	if (rc == 0) {
-		sqlite3_bind_int64(st, 1, a);
-		if (sqlite3_bind_parameter_count(st) >= 2)
-			sqlite3_bind_int64(st, 2, b);
-		if (sqlite3_bind_parameter_count(st) >= 3)
-			sqlite3_bind_int64(st, 3, c);
+	for (int i = 0; rc == 0 && i < sqlite3_bind_parameter_count(st); i++)
+		sqlite3_bind_int64(st, i + 1, params[i]);
+	if (rc == 0)
 		rc = store_step(s, st, err);
-	}
 	if (rc >= 0)
 		*changed = sqlite3_changes(s->db);
 	sqlite3_finalize(st);
@@ -38,10 +35,17 @@ static int next_target(struct store *s, int64_t *id, struct err *err)
 }
 
 /*
- * By target, so that a clock that once stood wrong keeps nothing for ever.  The newest full scrape
- * at the edge stays: what comes after it is told as changes from it.
+ * All before the newest full scrape of the time that is past: what comes after that is told as
+ * changes from it.  A row from a time when the clock was behind makes no later one old, and one
+ * from the future goes with its neighbours.
  */
-static int64_t prune_scrapes(struct store *s, int64_t before_ms, int64_t max_rows, struct err *err)
+static const char prune_sql[] =
+	"DELETE FROM scrape WHERE id IN (SELECT id FROM scrape WHERE target_id = ?1 AND id < "
+	"(SELECT max(f.id) FROM scrape f WHERE f.target_id = ?1 AND f.is_full AND f.at_ms <= ?2) "
+	"AND (at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)";
+
+static int64_t prune_scrapes(
+	struct store *s, int64_t now_ms, int64_t keep_ms, int64_t max_rows, struct err *err)
 {
 	int64_t changed, n = 0;
 
@@ -50,12 +54,9 @@ static int64_t prune_scrapes(struct store *s, int64_t before_ms, int64_t max_row
 			return -1;
 		if (s->prune_target == 0)
 			break;
-		if (run_with(s,
-			    "DELETE FROM scrape WHERE id IN (SELECT id FROM scrape WHERE "
-			    "target_id = ?1 AND at_ms < (SELECT f.at_ms FROM scrape f WHERE "
-			    "f.target_id = ?1 AND f.at_ms <= ?2 AND f.is_full "
-			    "ORDER BY f.at_ms DESC LIMIT 1) ORDER BY at_ms LIMIT ?3)",
-			    s->prune_target, before_ms, max_rows - n, &changed, err) < 0)
+		if (run_with(s, prune_sql,
+			    (int64_t[]){s->prune_target, now_ms - keep_ms, now_ms, max_rows - n},
+			    &changed, err) < 0)
 			return -1;
 		n += changed;
 		if (n >= max_rows)
@@ -101,8 +102,8 @@ static int64_t prune_rest(
 	int64_t changed, n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(steps) && n < max_rows; i++) {
-		if (run_with(s, steps[i].sql, steps[i].before_ms, max_rows - n, 0, &changed, err) <
-			0)
+		if (run_with(s, steps[i].sql, (int64_t[]){steps[i].before_ms, max_rows - n},
+			    &changed, err) < 0)
 			return -1;
 		n += changed;
 	}
@@ -116,7 +117,7 @@ int64_t store_prune(struct store *s, int64_t now_ms, int64_t keep_ms, int max_ro
 	s->retry = false;
 	if (store_exec(s, "BEGIN IMMEDIATE", err) < 0)
 		return -1;
-	n = prune_scrapes(s, now_ms - keep_ms, max_rows, err);
+	n = prune_scrapes(s, now_ms, keep_ms, max_rows, err);
 	if (n >= 0 && n < max_rows)
 		more = prune_rest(s, now_ms, keep_ms, max_rows - n, err);
 	if (n < 0 || more < 0 || store_exec(s, "COMMIT", err) < 0) {

@@ -6,7 +6,8 @@
  * scrape holds the samples: one row a scrape, with the values that changed as one JSON object of
  * series (its id less base) to value.  That is one insertion a scrape, fewer bytes than a row for
  * each change, and json_each (view v_sample) makes rows of it again.  The rowid is in order of time
- * for all targets together, so that new rows of all targets share pages.
+ * for all targets together, so that new rows of all targets share pages; what came first is told
+ * by the rowid, never by at_ms, because clocks are set back.
  *
  * Keys that point from what is many to what is one are deferred: the order within a batch does not
  * matter.  Alerts point at nothing, so that no other row's fate can refuse or delete one.
@@ -53,7 +54,8 @@ static const char tables[] =
 	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
 	" at_ms INTEGER NOT NULL, got INTEGER NOT NULL, is_full INTEGER NOT NULL,"
 	" base INTEGER NOT NULL, changes TEXT NOT NULL) STRICT;"
-	"CREATE INDEX scrape_target ON scrape(target_id, at_ms);"
+	"CREATE INDEX scrape_target ON scrape(target_id);"
+	"CREATE INDEX scrape_full ON scrape(target_id, at_ms) WHERE is_full;"
 	"CREATE TABLE verdict(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
 	"DEFERRABLE INITIALLY DEFERRED,"
 	" state TEXT NOT NULL, at_ms INTEGER, since_ms INTEGER, since_at_least INTEGER NOT NULL,"
@@ -84,22 +86,22 @@ static const char tables[] =
 /*
  * v_latest reads, for each target, the newest full scrape and those after it (32 or so rows), and
  * takes for each series the value of the newest row that has one: with max(), SQLite takes the
- * other columns from the row of the maximum.
+ * other columns from the row of the maximum.  CROSS JOIN and INDEXED BY hold the planner to what
+ * was said here; by itself it reads all scrapes.
  */
 static const char views[] =
 	"CREATE VIEW v_sample AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
 	" s.at_ms, strftime('%Y-%m-%d %H:%M:%S', s.at_ms / 1000.0, 'unixepoch') AS at, j.value,"
 	" e.id AS series_id, t.id AS target_id, s.is_full"
-	" FROM target t JOIN scrape s ON s.target_id = t.id JOIN json_each(s.changes) j"
-	" JOIN series e ON e.id = s.base + CAST(j.key AS INTEGER);"
+	" FROM target t CROSS JOIN scrape s ON s.target_id = t.id CROSS JOIN json_each(s.changes) j"
+	" CROSS JOIN series e ON e.id = s.base + CAST(j.key AS INTEGER);"
 	"CREATE VIEW v_latest AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
 	" l.value, strftime('%Y-%m-%d %H:%M:%S', l.at_ms / 1000.0, 'unixepoch') AS changed,"
 	" l.at_ms AS changed_ms, e.id AS series_id, t.id AS target_id FROM"
-	" (SELECT s.base + CAST(j.key AS INTEGER) AS series_id, j.value, max(s.at_ms) AS at_ms"
-	"  FROM target g JOIN scrape s ON s.target_id = g.id AND s.at_ms >="
-	"   (SELECT f.at_ms FROM scrape f WHERE f.target_id = g.id AND f.is_full"
-	"    ORDER BY f.at_ms DESC LIMIT 1)"
-	"  JOIN json_each(s.changes) j GROUP BY 1) l"
+	" (SELECT s.base + CAST(j.key AS INTEGER) AS series_id, j.value, s.at_ms, max(s.id)"
+	"  FROM target g CROSS JOIN scrape s ON s.target_id = g.id AND s.id >= (SELECT max(f.id)"
+	"   FROM scrape f INDEXED BY scrape_full WHERE f.target_id = g.id AND f.is_full)"
+	"  CROSS JOIN json_each(s.changes) j GROUP BY 1) l"
 	" JOIN series e ON e.id = l.series_id JOIN target t ON t.id = e.target_id;"
 	"CREATE VIEW v_growth AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
 	" v.state, round(v.rate_per_hour, 2) AS rate_per_hour, round(v.low, 2) AS low,"

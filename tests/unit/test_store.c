@@ -426,6 +426,37 @@ static void values_round_trip(void **state)
 	}
 }
 
+/* The clock is set back by an hour: what came last is the newest, whatever its time says. */
+static void clock_set_back_changes_no_order(void **state)
+{
+	struct place *p = *state;
+	struct store *s = must_open(p->db);
+	struct store_batch *b = store_batch_new();
+	struct store_series class = {.id = 11, .target_id = 1, .kind = STORE_SERIES_CLASS};
+	struct seen seen = {""};
+
+	put_target(b, 1, "a");
+	put_series(b, 11, 1, 21, STORE_SERIES_CLASS, "c");
+	add_scrape(b, 1, NOW, STORE_GOT_GOROUTINES, true);
+	store_add_value(b, 11, 5);
+	add_scrape(b, 1, NOW + 60000, STORE_GOT_GOROUTINES, false);
+	store_add_value(b, 11, 6);
+	add_scrape(b, 1, NOW - 3500000, STORE_GOT_GOROUTINES, false);
+	store_add_value(b, 11, 7);
+	add_scrape(b, 1, NOW - 3440000, STORE_GOT_GOROUTINES, true);
+	store_add_value(b, 11, 8);
+	must_apply(s, b);
+	assert_int_equal(store_read_values(s, &class, NOW - 4000000, value_cb, &seen, NULL), 0);
+	assert_string_equal(seen.text, "0:5 60000:6 -3500000:7 -3440000:8 ");
+	assert_int_equal(query(p->db, "SELECT value FROM v_latest"), 8);
+	/* Retention that reaches between the two times deletes only what is old by its time too. */
+	assert_int_equal(store_prune(s, NOW + 100000, 3500000, 100, NULL), 1);
+	seen.text[0] = '\0';
+	assert_int_equal(store_read_values(s, &class, NOW - 4000000, value_cb, &seen, NULL), 0);
+	assert_string_equal(seen.text, "0:5 60000:6 -3440000:8 ");
+	store_close(s);
+}
+
 static void value_limit_is_told(void **state)
 {
 	struct store_batch *b = store_batch_new();
@@ -804,9 +835,9 @@ static void old_samples_go(void **state)
 		total += n;
 		calls++;
 	} while (n >= 16);
-	/* 50 of the first (full one at 50 s stays), 50 of the second (full one at 51 s), class,
-	 * target */
-	assert_int_equal(total, 50 + 50 + 2);
+	/* Of the first those before the full one at 50 s, of the second before that at 51 s; a
+	 * class, a target. */
+	assert_int_equal(total, 50 + 51 + 2);
 	assert_true(calls >= 7);
 	assert_int_equal(
 		query(p->db, "SELECT min(at_ms) FROM scrape WHERE target_id = 1"), NOW + 50000);
@@ -828,6 +859,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_why_it_cannot_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(scrapes_carry_values_forward, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(values_round_trip, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(clock_set_back_changes_no_order, set_up, tear_down),
 		cmocka_unit_test(value_limit_is_told),
 		cmocka_unit_test_setup_teardown(everything_comes_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

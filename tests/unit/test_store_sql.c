@@ -296,6 +296,25 @@ static void views_say_what_is_there(void **state)
 	}
 }
 
+/* None of them reads all scrapes to find the newest, or all of other targets. */
+static void views_use_the_indexes(void **state)
+{
+	static const char *const queries[] = {"EXPLAIN QUERY PLAN SELECT * FROM v_latest",
+		"EXPLAIN QUERY PLAN SELECT * FROM v_sample WHERE target = 'x' AND name = 'y'"};
+	sqlite3_stmt *st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+		assert_int_equal(sqlite3_prepare_v2(db, queries[i], -1, &st, NULL), SQLITE_OK);
+		while (sqlite3_step(st) == SQLITE_ROW) {
+			if (str_starts(text(st, 3), STR("SCAN s")) ||
+				str_find(text(st, 3), STR("AUTOMATIC")) >= 0)
+				fail_msg("%s: %s", queries[i], text(st, 3).p);
+		}
+		sqlite3_finalize(st);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +322,7 @@ int main(void)
 		cmocka_unit_test(page_has_no_other_column),
 		cmocka_unit_test(queries_of_the_page_run),
 		cmocka_unit_test(views_say_what_is_there),
+		cmocka_unit_test(views_use_the_indexes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -63,6 +63,7 @@ void target_free_slots(struct target *t)
 void target_set_rule(struct target *t, struct slot *s, const struct rule *rule)
 {
 	s->load = s->expect = -1;
+	s->series->builtin = rule && rule->builtin;
 	if (!rule)
 		return;
 	if (rule->load_metric.len)

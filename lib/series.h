@@ -45,6 +45,7 @@ struct series {
 	uint32_t id; /* the store's */
 	enum series_kind kind;
 	char *name; /* the class's name, or the metric's */
+	bool builtin; /* the caller's: the class is one of the rules that ship with the program */
 	struct detect *detect;
 	struct verdict verdict; /* the detector's, at most watching while at or under expect */
 	double at, value; /* the last sample; NAN before the first */

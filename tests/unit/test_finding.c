@@ -175,6 +175,30 @@ static void test_causes(void **state)
 	}
 }
 
+/* A hanging handler and the server's connections grow alike: the handler has the better name. */
+static void test_own_code(void **state)
+{
+	struct series v[2] = {
+		make(SERIES_CLASS, "http-server-conn", VERDICT_LEAKING, 31, NOW - 6 * HOUR, 186),
+		make(SERIES_CLASS, "main.handle", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180),
+	};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	v[0].builtin = true;
+	run(set, v, 2, NOW);
+	assert_string_equal(t.log, "+GoroutineLeak/main.handle");
+	finding_set_free(set);
+
+	/* Twice as fast is not alike. */
+	set = set_for(&t);
+	v[0].verdict.rate_per_hour = 60;
+	run(set, v, 2, NOW);
+	assert_string_equal(t.log, "+GoroutineLeak/http-server-conn");
+	finding_set_free(set);
+}
+
 /* The total waits for a class to speak: it has the better name. */
 static void test_grace(void **state)
 {
@@ -300,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_opens_with_its_members),
+		cmocka_unit_test(test_own_code),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_late_class),
 		cmocka_unit_test(test_close),

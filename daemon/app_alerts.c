@@ -173,6 +173,7 @@ static void tell_disk(struct app *a, bool ok)
 	size_t n = pipeline_own_labels(a->pipeline, labels, ARRAY_LEN(labels));
 	int64_t now_ms = clock_wall_ms();
 	const struct alert *al;
+	char id[ALERT_ID_MAX];
 	struct notify_facts f = NOTIFY_FACTS_INIT;
 	struct alert_labels annotations = ALERT_LABELS_INIT;
 
@@ -181,9 +182,12 @@ static void tell_disk(struct app *a, bool ok)
 	f.reason = str_of(a->disk_why);
 	if (ok) {
 		al = alert_find(a->alerts, ALERT_STORAGE_FULL, labels, n);
-		if (al)
-			alert_clear(a->alerts, al->id, ALERT_END_CLEARED,
-				"the disk takes writes again", now_ms);
+		if (!al)
+			return;
+		memcpy(id, al->id, sizeof(id)); /* al may go with what is told of its end */
+		alert_clear(
+			a->alerts, id, ALERT_END_CLEARED, "the disk takes writes again", now_ms);
+		al = alert_get(a->alerts, id);
 		if (al)
 			app_alert_cleared(a, al);
 		return;

@@ -184,11 +184,13 @@ static void finding_facts(struct target *t, const struct finding *finding, struc
 void pipeline_clear(
 	struct pipeline *p, const char *id, enum alert_end end, const char *why, int64_t now_ms)
 {
+	char kept[ALERT_ID_MAX]; /* id may be the alert's own, and go with it */
 	const struct alert *a;
 
-	if (!alert_clear(p->alerts, id, end, why, now_ms))
+	snprintf(kept, sizeof(kept), "%s", id);
+	if (!alert_clear(p->alerts, kept, end, why, now_ms))
 		return;
-	a = alert_get(p->alerts, id); /* gone when it resolved at once, which was told */
+	a = alert_get(p->alerts, kept); /* gone when it resolved at once, which was told */
 	if (a)
 		p->events.cleared(p->events.arg, a);
 }

@@ -228,6 +228,7 @@ static void release(struct app *a)
 	units_free_early(a);
 	outbox_free(a->outbox);
 	sink_syslog_free(a->syslog);
+	sink_alertmanager_free(a->alertmanager);
 	pipeline_free(a->pipeline);
 	alert_table_free(a->alerts);
 	fetch_free(a->fetch);

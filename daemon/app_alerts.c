@@ -88,6 +88,8 @@ void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, 
 	add_event(a, al, old, why);
 	if (al->state == ALERT_FIRING || (al->state == ALERT_RESOLVED && old == ALERT_FIRING))
 		app_owe(a, al);
+	if (al->state == ALERT_FIRING || al->state == ALERT_RESOLVED)
+		sink_alertmanager_changed(a->alertmanager, al);
 	log_alert(al, why);
 	if (own)
 		unit_commit(a);
@@ -122,36 +124,50 @@ void app_refresh_alerts(struct app *a, int64_t now_ms)
 
 /* ---- start ---- */
 
+static int read_alert(const struct store_alert *r, struct alert *al, struct err *err)
+{
+	snprintf(al->id, sizeof(al->id), "%.*s", STR_ARG(r->id));
+	al->key = str_dup(r->key);
+	al->holds = r->holds;
+	al->end = r->holds ? ALERT_END_CLEARED : alert_end_of_name(r->end);
+	al->change = (unsigned)r->change;
+	al->raised_ms = r->raised_ms;
+	al->fired_ms = r->fired_ms;
+	al->cleared_ms = r->cleared_ms;
+	al->resolved_ms = r->resolved_ms;
+	al->changed_ms = r->changed_ms;
+	snprintf(al->reason, sizeof(al->reason), "%.*s", STR_ARG(r->reason));
+	if (alert_labels_read(&al->labels, r->labels, false, err))
+		return -1;
+	return alert_labels_read(&al->annotations, r->annotations, true, err);
+}
+
+/* Pending and firing ones go on; of those that ended lately Alertmanagers are still told. */
 static void stored_alert_cb(void *arg, const struct store_alert *r)
 {
 	struct app *a = arg;
 	struct alert al = {
 		.kind = alert_kind_of_name(r->name), .state = alert_state_of_name(r->state)};
 	struct err err;
+	int rc = 0;
 
-	if (al.state != ALERT_PENDING && al.state != ALERT_FIRING)
+	if (al.state == ALERT_INACTIVE || al.state >= ALERT_STATES)
 		return;
-	snprintf(al.id, sizeof(al.id), "%.*s", STR_ARG(r->id));
-	al.key = str_dup(r->key);
-	al.holds = r->holds;
-	al.end = r->holds ? ALERT_END_CLEARED : alert_end_of_name(r->end);
-	al.change = (unsigned)r->change;
-	al.raised_ms = r->raised_ms;
-	al.fired_ms = r->fired_ms;
-	al.cleared_ms = r->cleared_ms;
-	al.resolved_ms = r->resolved_ms;
-	al.changed_ms = r->changed_ms;
-	snprintf(al.reason, sizeof(al.reason), "%.*s", STR_ARG(r->reason));
-	if (alert_labels_read(&al.labels, r->labels, false, &err) ||
-		alert_labels_read(&al.annotations, r->annotations, true, &err) ||
-		alert_load(a->alerts, &al, &err))
+	rc = read_alert(r, &al, &err);
+	if (rc == 0 && al.state != ALERT_RESOLVED)
+		rc = alert_load(a->alerts, &al, &err);
+	if (rc)
 		log_msg(LEVEL_ERROR, "stored alert %s is not taken over: %s", al.id, err.msg);
+	else if (al.state != ALERT_PENDING && al.fired_ms)
+		sink_alertmanager_changed(a->alertmanager, &al);
 	alert_release(&al);
 }
 
 int app_load_alerts(struct app *a, struct err *err)
 {
-	return store_load_alerts(a->store, INT64_MAX, stored_alert_cb, a, err);
+	int64_t since_ms = clock_wall_ms() - SINK_ALERTMANAGER_RESOLVED_MS;
+
+	return store_load_alerts(a->store, since_ms, stored_alert_cb, a, err);
 }
 
 void app_set_alert_rules(struct app *a)

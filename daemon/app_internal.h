@@ -13,6 +13,7 @@
 #include "outbox.h"
 #include "pipeline.h"
 #include "scrape.h"
+#include "sink_alertmanager.h"
 #include "sink_syslog.h"
 #include "store.h"
 #include "store_load.h"
@@ -44,6 +45,8 @@ struct app {
 	struct writer *writer;
 	struct outbox *outbox;
 	struct sink_syslog *syslog;
+	struct sink_alertmanager *alertmanager;
+	size_t nalertmanagers; /* peers so far, for their names */
 	struct alert_table *alerts;
 	struct pipeline *pipeline;
 	struct store_maxima ids;

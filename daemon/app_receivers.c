@@ -152,26 +152,56 @@ static const char *text_or_null(struct str s)
 	return s.len ? s.p : NULL;
 }
 
-/* One webhook as the outbox wants it; secrets are read into *kept, which is released after. */
-static int make_receiver(const struct config_receiver *r, size_t i, struct outbox_receiver *out,
+/* A secret into *out, which stays as it is where the configuration names none. */
+static int read_secret(struct str name, const char **out, struct arena *kept, struct err *err)
+{
+	struct buf secret = BUF_INIT;
+	int rc = 0;
+
+	if (!name.len)
+		return 0;
+	rc = config_secret(name, &secret, err);
+	if (rc == 0)
+		*out = arena_str(kept, buf_str(&secret)).p;
+	if (secret.cap)
+		explicit_bzero(secret.p, secret.cap);
+	buf_release(&secret);
+	return rc;
+}
+
+/* What an HTTP client may need, as the sinks want it. */
+struct client {
+	const char *username, *password, *authorization;
+};
+
+static int read_client(const struct config_auth *auth, const struct config_basic *basic,
+	struct client *out, struct arena *kept, struct err *err)
+{
+	*out = (struct client){.username = text_or_null(basic->username)};
+	if (read_secret(auth->credentials_file, &out->authorization, kept, err) ||
+		read_secret(basic->password_file, &out->password, kept, err))
+		return -1;
+	if (out->authorization)
+		out->authorization =
+			arena_printf(kept, "%.*s %s", STR_ARG(auth->type), out->authorization);
+	return 0;
+}
+
+/* One webhook as the outbox wants it. */
+static int make_webhook(const struct config_receiver *r, size_t i, struct outbox_receiver *out,
 	struct arena *kept, struct err *err)
 {
 	const struct config_webhook *w = &r->webhooks[i];
-	struct buf secret = BUF_INIT;
-	const struct {
-		struct str from;
-		const char **to;
-	} secrets[] = {
-		{w->url_file, &out->url},
-		{w->secret_file, &out->secret},
-		{w->authorization.credentials_file, &out->authorization},
-		{w->basic_auth.password_file, &out->password},
-	};
+	struct client client;
 
+	if (read_client(&w->authorization, &w->basic_auth, &client, kept, err))
+		return -1;
 	*out = (struct outbox_receiver){
 		.name = arena_printf(kept, "%.*s/webhook/%zu", STR_ARG(r->name), i),
 		.url = text_or_null(w->url),
-		.username = text_or_null(w->basic_auth.username),
+		.username = client.username,
+		.password = client.password,
+		.authorization = client.authorization,
 		.ca_file = text_or_null(w->tls.ca_file),
 		.cert_file = text_or_null(w->tls.cert_file),
 		.key_file = text_or_null(w->tls.key_file),
@@ -180,48 +210,120 @@ static int make_receiver(const struct config_receiver *r, size_t i, struct outbo
 		.send_resolved = w->send_resolved,
 		.timeout_ms = w->timeout_ms,
 	};
-	for (size_t k = 0; k < ARRAY_LEN(secrets); k++) {
-		if (!secrets[k].from.len)
-			continue;
-		buf_reset(&secret);
-		if (config_secret(secrets[k].from, &secret, err)) {
-			buf_release(&secret);
-			return err_wrap(err, "receiver %.*s", STR_ARG(r->name));
-		}
-		*secrets[k].to = arena_str(kept, buf_str(&secret)).p;
+	if (read_secret(w->url_file, &out->url, kept, err) ||
+		read_secret(w->secret_file, &out->secret, kept, err))
+		return -1;
+	return 0;
+}
+
+static struct outbox_receiver make_syslog(
+	struct app *a, const struct config_receiver *r, size_t i, struct arena *kept)
+{
+	return (struct outbox_receiver){
+		.name = arena_printf(kept, "%.*s/syslog/%zu", STR_ARG(r->name), i),
+		.deliver = sink_syslog_deliver,
+		.deliver_arg = a->syslog,
+		.send_resolved = r->syslogs[i].send_resolved,
+	};
+}
+
+/* ---- Alertmanagers ---- */
+
+static const void *receiver_of(void *arg, const struct alert *al)
+{
+	struct app *a = arg;
+
+	return config_receiver_of(a->config, al->labels.v, al->labels.n);
+}
+
+/* One lane for each URL. */
+static int add_alertmanager(struct app *a, const struct config_receiver *r, size_t i,
+	struct arena *kept, struct err *err)
+{
+	const struct config_alertmanager *c = &r->alertmanagers[i];
+	struct client client;
+
+	if (read_client(&c->authorization, &c->basic_auth, &client, kept, err))
+		return -1;
+	for (size_t u = 0; u < c->urls.n; u++) {
+		struct sink_alertmanager_peer peer = {
+			.name = arena_printf(kept, "%.*s/alertmanager/%zu", STR_ARG(r->name),
+				a->nalertmanagers++),
+			.url = c->urls.v[u].p,
+			.receiver = r,
+			.send_resolved = c->send_resolved,
+			.timeout_ms = c->timeout_ms,
+			.username = client.username,
+			.password = client.password,
+			.authorization = client.authorization,
+			.ca_file = text_or_null(c->tls.ca_file),
+			.cert_file = text_or_null(c->tls.cert_file),
+			.key_file = text_or_null(c->tls.key_file),
+			.server_name = text_or_null(c->tls.server_name),
+			.insecure_skip_verify = c->tls.insecure_skip_verify,
+		};
+
+		sink_alertmanager_add(a->alertmanager, &peer);
 	}
-	if (out->authorization)
-		out->authorization = arena_printf(
-			kept, "%.*s %s", STR_ARG(w->authorization.type), out->authorization);
-	explicit_bzero(secret.p, secret.cap);
-	buf_release(&secret);
+	return 0;
+}
+
+static uint64_t longest_interval_ms(const struct config *c)
+{
+	uint64_t most = c->scrape_interval_ms;
+
+	for (size_t i = 0; i < c->njobs; i++)
+		most = MAX(most, c->jobs[i].scrape_interval_ms);
+	return most;
+}
+
+static void new_alertmanager(struct app *a)
+{
+	struct sink_alertmanager_options options = {
+		.alerts = a->alerts,
+		.receiver_of = receiver_of,
+		.arg = a,
+	};
+	uint64_t interval =
+		MAX(longest_interval_ms(a->config), (uint64_t)SINK_ALERTMANAGER_RESEND_MS);
+
+	options.lease_ms = SINK_ALERTMANAGER_LEASES * interval;
+	a->alertmanager = sink_alertmanager_new(a->base, a->fetch, &options);
+}
+
+/* ---- all of them ---- */
+
+static int add_receiver(struct app *a, const struct config_receiver *r, struct outbox_receiver **v,
+	size_t *n, struct arena *kept, struct err *err)
+{
+	*v = xrealloc(*v, *n + r->nwebhooks + r->nsyslogs, sizeof(**v));
+	for (size_t i = 0; i < r->nwebhooks; i++) {
+		if (make_webhook(r, i, &(*v)[(*n)++], kept, err))
+			return -1;
+	}
+	for (size_t i = 0; i < r->nsyslogs; i++)
+		(*v)[(*n)++] = make_syslog(a, r, i, kept);
+	for (size_t i = 0; i < r->nalertmanagers; i++) {
+		if (add_alertmanager(a, r, i, kept, err))
+			return -1;
+	}
 	return 0;
 }
 
 int app_set_receivers(struct app *a, struct err *err)
 {
 	struct outbox_receiver *v = NULL;
-	struct arena kept = ARENA_INIT; /* names and secrets; the outbox copies them */
+	struct arena kept = ARENA_INIT; /* names and secrets; the sinks copy them */
 	size_t n = 0;
 	int rc = 0;
 
+	new_alertmanager(a);
 	for (size_t i = 0; i < a->config->nreceivers && rc == 0; i++) {
 		const struct config_receiver *r = &a->config->receivers[i];
 
-		for (size_t k = 0; k < r->nwebhooks && rc == 0; k++) {
-			v = xrealloc(v, n + 1, sizeof(*v));
-			rc = make_receiver(r, k, &v[n], &kept, err);
-			n++;
-		}
-		for (size_t k = 0; k < r->nsyslogs && rc == 0; k++) {
-			v = xrealloc(v, n + 1, sizeof(*v));
-			v[n++] = (struct outbox_receiver){
-				.name = arena_printf(&kept, "%.*s/syslog/%zu", STR_ARG(r->name), k),
-				.deliver = sink_syslog_deliver,
-				.deliver_arg = a->syslog,
-				.send_resolved = r->syslogs[k].send_resolved,
-			};
-		}
+		rc = add_receiver(a, r, &v, &n, &kept, err);
+		if (rc)
+			err_wrap(err, "receiver %.*s", STR_ARG(r->name));
 	}
 	if (rc == 0)
 		outbox_receivers(a->outbox, v, n);

@@ -383,7 +383,7 @@ static const struct key receiver_keys[] = {
 		"Labels and values: all must be equal, a list is any-of.  Without: every alert."),
 	SINKS("webhook_configs", webhooks, &webhook, 0, "HTTP servers that get JSON."),
 	SINKS("syslog_configs", syslogs, &syslog, 0, "The system's log."),
-	SINKS("alertmanager_configs", alertmanagers, &alertmanager, LATER, "Alertmanagers."),
+	SINKS("alertmanager_configs", alertmanagers, &alertmanager, 0, "Alertmanagers."),
 	SINKS("slack_configs", slacks, &slack, LATER, "Slack channels."),
 	SINKS("pagerduty_configs", pagerduties, &pagerduty, LATER, "PagerDuty services."),
 	SINKS("heartbeat_configs", heartbeats, &heartbeat, LATER,

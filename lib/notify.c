@@ -1,6 +1,6 @@
 #include "notify.h"
-#include "json.h"
 #include "map.h"
+#include "notify_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -30,7 +30,7 @@ void notify_time(int64_t at_ms, char *out)
 
 /* ---- the body -------------------------------------------------------------------------------- */
 
-static json_t *object_of(const struct alert_labels *l)
+json_t *notify_json_labels(const struct alert_labels *l)
 {
 	json_t *o = json_object();
 
@@ -39,12 +39,20 @@ static json_t *object_of(const struct alert_labels *l)
 	return o;
 }
 
-static json_t *time_of(int64_t at_ms)
+json_t *notify_json_time(int64_t at_ms)
 {
 	char text[NOTIFY_TIME_MAX];
 
 	notify_time(at_ms, text);
 	return json_string(text);
+}
+
+json_t *notify_json_annotations(const struct alert *a)
+{
+	json_t *o = notify_json_labels(&a->annotations);
+
+	json_object_set_new(o, "look_further", json_sprintf("leakwatch alerts show %s", a->id));
+	return o;
 }
 
 static json_t *fingerprint_of(const struct alert_labels *l)
@@ -61,15 +69,14 @@ static json_t *fingerprint_of(const struct alert_labels *l)
 static json_t *alert_of(const struct alert *a, struct str external_url)
 {
 	bool over = a->state == ALERT_RESOLVED;
-	json_t *o = json_object(), *annotations = object_of(&a->annotations);
+	json_t *o = json_object();
 
-	json_object_set_new(
-		annotations, "look_further", json_sprintf("leakwatch alerts show %s", a->id));
 	json_object_set_new(o, "status", json_string(over ? "resolved" : "firing"));
-	json_object_set_new(o, "labels", object_of(&a->labels));
-	json_object_set_new(o, "annotations", annotations);
-	json_object_set_new(o, "startsAt", time_of(a->fired_ms));
-	json_object_set_new(o, "endsAt", over ? time_of(a->resolved_ms) : json_string(NO_TIME));
+	json_object_set_new(o, "labels", notify_json_labels(&a->labels));
+	json_object_set_new(o, "annotations", notify_json_annotations(a));
+	json_object_set_new(o, "startsAt", notify_json_time(a->fired_ms));
+	json_object_set_new(
+		o, "endsAt", over ? notify_json_time(a->resolved_ms) : json_string(NO_TIME));
 	json_object_set_new(o, "generatorURL", json_str(external_url));
 	json_object_set_new(o, "fingerprint", fingerprint_of(&a->labels));
 	return o;
@@ -105,7 +112,7 @@ static void group_labels(const struct notify_group *g, struct alert_labels *out)
 /* Takes the document over the labels and releases them. */
 static void set_labels(json_t *doc, const char *name, struct alert_labels *l)
 {
-	json_object_set_new(doc, name, object_of(l));
+	json_object_set_new(doc, name, notify_json_labels(l));
 	alert_labels_release(l);
 }
 

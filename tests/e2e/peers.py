@@ -18,16 +18,16 @@ class Unavailable(Exception):
     """The packages could not be fetched."""
 
 
-def fetch(root, build):
+def fetch(root, build, packages=PACKAGES):
     """{package: folder}; Unavailable with the reason where there is no network, mirror or apt."""
     try:
-        got = subprocess.run(["sh", os.path.join(root, "tools", "peers.sh"), "get", *PACKAGES], capture_output=True, text=True,
+        got = subprocess.run(["sh", os.path.join(root, "tools", "peers.sh"), "get", *packages], capture_output=True, text=True,
                              timeout=300, env=dict(os.environ, PEERS=os.path.join(build, "peers")))
     except (OSError, subprocess.TimeoutExpired) as e:
         raise Unavailable(str(e)) from None
     if got.returncode:
         raise Unavailable((got.stderr.strip().splitlines() or ["peers.sh gave no reason"])[-1])
-    return dict(zip(PACKAGES, got.stdout.split()))
+    return dict(zip(packages, got.stdout.split()))
 
 
 class Program:

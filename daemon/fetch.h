@@ -43,6 +43,7 @@ struct fetch_result {
 	int status; /* HTTP status; 0 when there was none */
 	char why[256]; /* one sentence for people; "" when end is OK; printable only */
 	char content_type[96]; /* printable only; "" when there was none */
+	bool kept; /* end is OK, and no new connection was needed for it */
 	uint64_t bytes; /* decoded body bytes pushed */
 	double took_ms; /* the whole request */
 	double first_byte_ms; /* until the first byte of the answer */

@@ -143,9 +143,10 @@ void fetch_conclude(struct fetch_job *job, CURLcode code)
 	struct fetch_result *r = &job->result;
 	curl_off_t total = 0, first = 0, retry = 0;
 	char *type = NULL;
-	long status = 0;
+	long status = 0, connects = 0;
 
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(job->easy, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(job->easy, CURLINFO_TOTAL_TIME_T, &total);
 	curl_easy_getinfo(job->easy, CURLINFO_STARTTRANSFER_TIME_T, &first);
 	curl_easy_getinfo(job->easy, CURLINFO_CONTENT_TYPE, &type);
@@ -156,5 +157,6 @@ void fetch_conclude(struct fetch_job *job, CURLcode code)
 	r->retry_after_s = job->retry_after_seen ? (double)retry : NAN;
 	fetch_printable(r->content_type, sizeof(r->content_type), type);
 	r->end = end_of(job, code);
+	r->kept = r->end == FETCH_OK && connects == 0;
 	word(job, code, r->why, sizeof(r->why));
 }

@@ -72,6 +72,7 @@ static size_t goroutines_end_cb(void *arg, struct scrape_target *st, const struc
 	size_t n;
 
 	(void)arg;
+	target_note_connection(t, r);
 	if (r->end != FETCH_OK || r->status / 100 != 2)
 		return 0;
 	t->dump_ok = usable(t);
@@ -193,6 +194,7 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	}
 	if (target_restarted(t, &restarted_at))
 		target_begin_run(t, restarted_at);
+	t->broke = t->broke && !t->dump_ok;
 	if (t->dump_ok)
 		target_sync_classes(t, now);
 	note_state(t, c);

@@ -71,6 +71,8 @@ struct target {
 			   */
 	size_t nbefore;
 	uint64_t total_before;
+	bool keeps; /* the last dump came over a connection that the one before had left open */
+	bool broke; /* since the last whole dump, such a connection was gone, or nobody listened */
 
 	/* the body being read */
 	bool dump_ok, metrics_ok, asked_symbols;
@@ -109,6 +111,7 @@ void target_sync_classes(struct target *t, double now);
 bool target_restarted(struct target *t, double *at);
 void target_begin_run(struct target *t, double at);
 void target_note_counts(struct target *t);
+void target_note_connection(struct target *t, const struct fetch_result *r);
 struct slot *target_slot(struct target *t, enum series_kind kind, struct str name);
 struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name);
 void target_set_rule(struct target *t, struct slot *s, const struct rule *rule);

@@ -304,12 +304,48 @@ void target_note_counts(struct target *t)
 		t->before[i] = tally_at(t->tally, i)->count;
 }
 
-/* Without a start time a restart is a fall of the total by half and of most classes at once. */
+/* A process that ends takes its connections with it; when we hung up ourselves, nothing is known.
+ */
+void target_note_connection(struct target *t, const struct fetch_result *r)
+{
+	if (r->end == FETCH_REFUSED || (r->end == FETCH_OK && t->keeps && !r->kept))
+		t->broke = true;
+	if (r->end != FETCH_CUT)
+		t->keeps = r->kept;
+}
+
+static bool halved(uint64_t before, uint64_t now)
+{
+	return before > 0 && now * 2 <= before;
+}
+
+/* A class that was thought to leak has lost half of its goroutines at once. */
+static bool leak_halved(const struct target *t)
+{
+	for (size_t i = 0; i < t->nslots; i++) {
+		const struct slot *s = &t->slots[i];
+
+		if (s->class && s->class->index < t->nbefore &&
+			s->series->verdict.state > VERDICT_WATCHING &&
+			halved(t->before[s->class->index], s->class->count))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Without a start time a restart is a fall of the total by half and of most classes at once.  Where
+ * the connection broke as well, the total's fall or that of a leaking class is enough: most classes
+ * of a small service have one goroutine in every run.
+ */
 static bool all_fell(const struct target *t)
 {
+	bool total_halved = halved(t->total_before, tally_total(t->tally));
 	size_t had = 0, fell = 0;
 
-	if (t->total_before == 0 || tally_total(t->tally) * 2 > t->total_before)
+	if (t->broke && (total_halved || leak_halved(t)))
+		return true;
+	if (!total_halved)
 		return false;
 	for (size_t i = 0; i < t->nbefore; i++) {
 		if (t->before[i] == 0)

@@ -328,6 +328,7 @@ static void test_keep_alive(void **state)
 		get(&o, "/ok", false);
 		run(o.world, 1000);
 		assert_int_equal(o.result.end, FETCH_OK);
+		assert_int_equal(o.result.kept, i > 0);
 	}
 	assert_int_equal(atomic_load(&o.world->server.connections) - before, 1);
 }

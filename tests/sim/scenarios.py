@@ -56,6 +56,15 @@ class Score:
         self.weeks, self.alarms = 0.0, 0
 
 
+def alarms_of(events):
+    """Alarms that fired: a second firing before it is resolved (after a restart, or from held) is the same alarm."""
+    n, fired = 0, False
+    for e in events:
+        n += e["state"] == "firing" and not fired
+        fired = e["state"] == "firing" or fired and e["state"] != "resolved"
+    return n
+
+
 def score(x, events, s):
     s.n += 1
     s.weeks += (x.t[-1] - x.t[0]) / 604800
@@ -73,7 +82,7 @@ def score(x, events, s):
                 s.errors.append(abs(at[0]["rate_per_hour"] / x.rate - 1))
                 s.covered += at[0]["low"] <= x.rate <= at[0]["high"]
     if not x.label:
-        s.alarms += sum(e["state"] == "firing" for e in events)
+        s.alarms += alarms_of(events)
 
 
 def median(v):

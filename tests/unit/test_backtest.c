@@ -1,6 +1,9 @@
 /* backtest: histories as text, judged. */
 #include "backtest.h"
 #include "buf.h"
+#include "cmd.h"
+#include "cmd_backtest.h"
+#include "store.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define T0 1700006400
@@ -245,6 +249,91 @@ static void bad_load(void **state)
 	backtest_free(b);
 }
 
+/* ---- a daemon's store -------------------------------------------------------------------------
+ */
+
+#define MINUTES (40 * 60)
+
+/* A class that leaks until the process restarts after 30 hours, the total, descriptors. */
+static void fill_store(const char *path)
+{
+	struct store_batch *b = store_batch_new();
+	struct store_target t = {.id = 1, .job = STR("shop"), .instance = STR("a:1")};
+	struct store_class c = {.id = 5, .target_id = 1, .name = STR("leaky")};
+	struct store_series class = {.id = 11, .target_id = 1, .name = STR("leaky"), .class_id = 5};
+	struct store_series total = {
+		.id = 12, .target_id = 1, .kind = STORE_SERIES_TOTAL, .name = STR("total")};
+	struct store_series fds = {.id = 13,
+		.target_id = 1,
+		.kind = STORE_SERIES_METRIC,
+		.name = STR("process_open_fds")};
+	struct store_run run = {.id = 1, .target_id = 1};
+	struct store_opened opened;
+	struct store *s;
+
+	assert_int_equal(store_open(path, T0 * 1000ll, &s, &opened, NULL), STORE_OPEN_OK);
+	store_put_target(b, &t);
+	store_put_class(b, &c);
+	store_put_series(b, &class);
+	store_put_series(b, &total);
+	store_put_series(b, &fds);
+	for (int i = 0; i < 2; i++) {
+		run.id = i + 1;
+		run.first_seen_ms = run.last_seen_ms = (T0 + i * 30 * 3600) * 1000ll;
+		run.start_ms = run.first_seen_ms - 5000;
+		store_put_run(b, &run);
+	}
+	for (int i = 0; i < MINUTES; i++) {
+		struct store_scrape scrape = {.target_id = 1,
+			.at_ms = (T0 + i * 60) * 1000ll,
+			.got = STORE_GOT_GOROUTINES | STORE_GOT_METRICS,
+			.full = i % 32 == 0};
+		double v = i < 30 * 60 ? floor(20 + i / 3.0) : 20;
+
+		store_add_scrape(b, &scrape);
+		store_add_value(b, 11, v);
+		store_add_value(b, 12, v + 100);
+		store_add_value(b, 13, 9);
+	}
+	assert_int_equal(store_apply(s, &b, 1, 0, NULL), 0);
+	store_batch_free(b);
+	store_close(s);
+}
+
+static void a_store(void **state)
+{
+	char dir[] = "/tmp/leakwatch-backtest-XXXXXX", path[64], extra[80];
+	static const char *const ends[] = {"", "-wal", "-shm", ".lock", "-journal", ".ballast"};
+	struct detect_params p = DETECT_PARAMS_DEFAULT;
+	struct backtest *b = backtest_new(&p);
+	struct err err = ERR_INIT;
+	struct result r = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.db", dir);
+	buf_init(&r.lines);
+	assert_int_equal(backtest_read_store(path, b, &err), CMD_IO);
+	fill_store(path);
+	if (backtest_read_store(path, b, &err))
+		fail_msg("%s", err.msg);
+	backtest_judge(b, event_cb, &r);
+	assert_int_equal(backtest_stats(b)->series, 3);
+	assert_int_equal(backtest_stats(b)->samples, 3 * MINUTES + 2);
+	assert_non_null(strstr(r.lines.p, "shop/a:1 leaky leaking\n"));
+	assert_non_null(strstr(r.lines.p, "shop/a:1 leaky resolved\n"));
+	assert_non_null(strstr(r.lines.p, "shop/a:1 go_goroutines leaking\n"));
+	assert_null(strstr(r.lines.p, "process_open_fds"));
+	assert_true(fabs(r.rate - 20) < .5);
+	backtest_free(b);
+	buf_release(&r.lines);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		snprintf(extra, sizeof(extra), "%s%s", path, ends[i]);
+		unlink(extra);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +345,7 @@ int main(void)
 		cmocka_unit_test(born_late),
 		cmocka_unit_test(left_out),
 		cmocka_unit_test(bad_load),
+		cmocka_unit_test(a_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,8 +69,8 @@ static void tell_systemd(struct app *a)
 	sdnotify_status(NULL, "%zu of %zu targets up, %zu alerts firing, %zu deliveries owed%s",
 		s.up, s.targets, alert_count(a->alerts, ALERT_FIRING), o.owed,
 		a->disk_ok ? "" : ", the disk does not take writes");
-	/* Fed by the loop, and only while the writer is no further behind than its queue. */
-	if (a->watchdog_ms)
+	/* Fed by the loop, and only while the writer gets on with its work. */
+	if (a->watchdog_ms && app_writer_alive(a))
 		sdnotify_watchdog(NULL);
 }
 
@@ -82,6 +82,7 @@ static void second_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	tell_systemd(a);
 	app_refresh_alerts(a, clock_wall_ms());
+	app_status_tick(a);
 }
 
 /* ---- stopping ---- */
@@ -214,6 +215,7 @@ static int start(struct app *a, struct err *err)
 	if (app_load_owed(a, err) || start_writer(a, err))
 		return -1;
 	add_events(a);
+	app_status_start(a);
 	scrape_start(a->scrape);
 	a->exit_code = CMD_OK;
 	return 0;
@@ -221,6 +223,7 @@ static int start(struct app *a, struct err *err)
 
 static void release(struct app *a)
 {
+	app_status_stop(a);
 	scrape_free(a->scrape);
 	if (a->writer && !writer_stop(a->writer, WRITER_STOP_MS))
 		log_msg(LEVEL_ERROR, "the store did not take all rows before the end");

@@ -3,7 +3,7 @@
  *
  * app.c: life, signals, timers.  app_targets.c: targets of the configuration.  app_alerts.c: alert
  * changes as rows.  app_receivers.c: deliveries to the receivers.  app_commit.c: one unit of work
- * on its way to disk and outbox.
+ * on its way to disk and outbox.  app_status.c: our own metrics.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H
 #define LEAKWATCH_APP_INTERNAL_H
@@ -35,6 +35,8 @@ struct unit {
 	struct unit *next, **link; /* list of those on their way */
 };
 
+struct status;
+
 struct app {
 	const struct config *config;
 	struct event_base *base;
@@ -59,7 +61,17 @@ struct app {
 	uint64_t watchdog_ms;
 	int64_t refreshed_ms; /* rows of standing alerts */
 	size_t ntargets;
+	size_t left_out; /* targets over limits.targets */
 	int exit_code;
+
+	struct status *status; /* NULL: not listening */
+	struct event *ev_lag;
+	int64_t started_ms;
+	uint64_t lag_due_ms, lag_ms; /* of the timer that measures; the most since last asked */
+	uint64_t listen_mono_ms; /* last tried */
+	uint64_t writer_done, writer_done_ms; /* what the writer had done, and when that changed */
+	uint64_t reloads, reloads_refused;
+	bool reload_failed; /* the last one */
 };
 
 /* app_commit.c */
@@ -86,6 +98,13 @@ int app_load_owed(struct app *a, struct err *err);
 int app_set_receivers(struct app *a, struct err *err);
 void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_outcome outcome,
 	int status, const char *why);
+
+/* app_status.c */
+void app_status_start(struct app *a);
+void app_status_tick(struct app *a); /* each second */
+void app_status_stop(struct app *a);
+/* The writer has nothing to do, or does it. */
+bool app_writer_alive(struct app *a);
 
 /* app_targets.c */
 int app_add_targets(struct app *a, struct err *err);

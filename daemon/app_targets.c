@@ -97,7 +97,8 @@ static int add_job(struct app *a, const struct config_job *job, struct err *err)
 					"not watched",
 					(unsigned long long)a->config->targets_max,
 					STR_ARG(s->targets.v[k]));
-				return 0;
+				a->left_out++;
+				continue;
 			}
 			rc = add_target(a, job, &secret, s->targets.v[k], &s->labels, err);
 		}

@@ -158,8 +158,10 @@ static void note_state(struct target *t, const struct scrape_cycle *c)
 	if (!t->metrics_ok && c->metrics.asked && (t->metrics_up || !t->seen))
 		log_msg(LEVEL_WARNING, "target %s/%s: metrics: %s", t->job_name, t->instance,
 			t->metrics_why);
-	if (c->goroutines.up && !t->dump_ok)
+	if (c->goroutines.up && !t->dump_ok) {
 		p->bodies_lost++;
+		t->unreadable++;
+	}
 	if (!t->dump_ok && !t->down_since_ms)
 		t->down_since_ms = c->at_ms;
 	if (t->dump_ok)
@@ -168,6 +170,7 @@ static void note_state(struct target *t, const struct scrape_cycle *c)
 	t->metrics_up = t->metrics_ok;
 	t->seen = true;
 	t->duration_ms = c->goroutines.took_ms;
+	target_note_view(t, c);
 }
 
 static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cycle *c)

@@ -70,4 +70,32 @@ struct pipeline_stats {
 };
 void pipeline_stats(const struct pipeline *p, struct pipeline_stats *out);
 
+/* One target as our own metrics show it; slices hold until the next cycle. */
+#define PIPELINE_TOP 4 /* classes shown of a target */
+struct pipeline_endpoint {
+	bool asked, up;
+	double took_ms;
+	uint64_t bytes;
+};
+struct pipeline_class {
+	struct str name;
+	double count;
+	enum verdict_state verdict;
+	double rate_per_hour; /* NAN: it does not grow */
+};
+struct pipeline_view {
+	const char *job, *instance;
+	bool seen; /* scraped at least once: else the rest says nothing */
+	struct pipeline_endpoint goroutines_endpoint, metrics_endpoint;
+	uint64_t goroutines, classes; /* of the last whole body */
+	uint64_t lost; /* goroutines of the last dump that could not be read */
+	uint64_t unreadable, restarts, skipped; /* bodies, processes, cycles since our start */
+	enum verdict_state verdict; /* the worst of its series */
+	/* The most to worry about first: by verdict, then rate, then count. */
+	struct pipeline_class top[PIPELINE_TOP];
+	size_t ntop;
+};
+size_t pipeline_targets(const struct pipeline *p);
+void pipeline_view(const struct pipeline *p, size_t i, struct pipeline_view *out);
+
 #endif

@@ -3,7 +3,7 @@
  *
  * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
  * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads
- * them.
+ * them; pipeline_view.c tells our own metrics.
  */
 #ifndef LEAKWATCH_PIPELINE_INTERNAL_H
 #define LEAKWATCH_PIPELINE_INTERNAL_H
@@ -87,6 +87,11 @@ struct target {
 	unsigned since_full; /* scrapes stored since the last full one */
 	bool need_full;
 	double duration_ms;
+
+	/* what our own metrics say of it */
+	struct pipeline_endpoint endpoints[2]; /* goroutines, metrics: the last scrape */
+	uint64_t lost; /* goroutines of the last dump that could not be read */
+	uint64_t unreadable, restarts, skipped;
 };
 
 struct pipeline {
@@ -131,6 +136,9 @@ size_t target_labels(const struct target *t, const char *class, struct label *ou
 void target_write(struct target *t, const struct scrape_cycle *c);
 void target_save(struct target *t, int64_t now_ms);
 int64_t rule_definition(const struct rule *r);
+
+/* pipeline_view.c */
+void target_note_view(struct target *t, const struct scrape_cycle *c);
 
 /* pipeline_load.c */
 void loaded_free(struct loaded *l);

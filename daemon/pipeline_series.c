@@ -390,6 +390,7 @@ void target_begin_run(struct target *t, double at)
 	t->run_first_ms = t->p->now_ms;
 	if (first)
 		return;
+	t->restarts++;
 	log_msg(LEVEL_INFO, "target %s/%s: the process was restarted", t->job_name, t->instance);
 	tally_new_run(t->tally);
 	vitals_new_run(t->vitals);

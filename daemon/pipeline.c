@@ -36,6 +36,22 @@ static bool goroutines_cb(void *arg, struct scrape_target *st, const char *p, si
 	return true;
 }
 
+/* How many are missing, and why: the first line that was not understood, or an early end. */
+static void say_lost(struct target *t, const struct gdump_stats *s)
+{
+	unsigned long long lost = s->lost, announced = s->announced, bad = s->bad_lines;
+
+	if (bad)
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"%llu of %llu goroutines could not be read: %llu lines not understood, the "
+			"first at line %u: %s",
+			lost, announced, bad, s->first_bad_line, s->first_bad);
+	else
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"%llu of %llu goroutines could not be read: the dump ends early", lost,
+			announced);
+}
+
 /* Is this body one to count?  Else dump_why says what was received. */
 static bool usable(struct target *t)
 {
@@ -55,11 +71,7 @@ static bool usable(struct target *t)
 		return false;
 	}
 	if ((double)s->lost > LOSS_MAX * (double)MAX(s->announced, s->parsed)) {
-		snprintf(t->dump_why, sizeof(t->dump_why),
-			"%llu of %llu goroutines could not be read (%llu lines; first at line %u: "
-			"%s)",
-			(unsigned long long)s->lost, (unsigned long long)s->announced,
-			(unsigned long long)s->bad_lines, s->first_bad_line, s->first_bad);
+		say_lost(t, s);
 		return false;
 	}
 	return true;

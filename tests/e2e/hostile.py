@@ -64,9 +64,9 @@ def half(conn, _):
     conn.sendall(head(length=2 * len(DUMP)) + DUMP)
 
 
-def short(conn, _):
+def short(conn, path):
     """A Content-Length that is less than what comes."""
-    conn.sendall(head(length=40) + DUMP)
+    conn.sendall(head(length=40) + (METRICS if path.startswith("/metrics") else DUMP))
 
 
 def reset(conn, _):

@@ -30,10 +30,10 @@ WRONG = {
     "elsewhere": (hostile.elsewhere, r"192\.0\.2\.1.*another"),
     "loop": (hostile.loop, r"more than 5 times"),
     "long-line": (hostile.long_line, r"larger than 4194304 bytes"),
+    "short": (hostile.short, r"1 of 3 goroutines.*ends early"),
 }
 # Odd, but no reason to call the target down: what can be read is read.
 ODD = {
-    "short": hostile.short,
     "nul": hostile.nul_bytes,
     "evil": hostile.evil_names,
     "metrics": hostile.many_metrics,
@@ -61,6 +61,9 @@ def test_wrong_answers(service, daemon, stops):
     for name in WRONG:
         print(f"{name}: {now[name]['why']}")
     assert not vague, "reasons that do not say what is wrong: " + "; ".join(vague)
+    for name in ODD:
+        assert now[name]["up"] and now[name]["parsed"] == 3 and now[name]["lost"] == 0, now[name]
+    assert "larger than 4194304 bytes" in now["metrics"]["metrics_why"]
     log = d.log()
     silent = [name for name in WRONG if address[name] not in log]
     assert not silent, f"the log says nothing of {silent}"

@@ -185,6 +185,7 @@ static void open_alarm(struct detect *d, double end, const struct rise *r)
 	a->since = r->since;
 	a->since_at_least = r->since_at_least;
 	a->b = d->m ? d->m->b : 0;
+	a->load = NAN;
 	raise_alarm(d, end, r);
 }
 
@@ -297,21 +298,32 @@ static void stopped(struct detect *d, double end)
 	set_state(d, end, VERDICT_HELD, a, why);
 }
 
+/* The alarm lives on values less load.  When the load is no longer told, its last value holds: an
+ * alarm must be able to end. */
+static double less_load(struct detect *d, double x)
+{
+	const struct ring *r = &d->m->ring[RING_TEN];
+	double load;
+
+	if (d->alarm->b == 0)
+		return x;
+	load = ring_at(r, r->load, r->closed - 1);
+	if (!isnan(load))
+		d->alarm->load = load;
+	return x - d->alarm->b * d->alarm->load;
+}
+
 /* One 10-min floor (or NAN) and the best rise seen with it. */
 static void decide(struct detect *d, double end, double x, const struct rise *best)
 {
-	double less = x;
+	double less;
 
 	if (!d->alarm) {
 		if (best->level != RISE_NONE)
 			open_alarm(d, end, best);
 		return;
 	}
-	if (d->alarm->b != 0) { /* the alarm lives on values less load */
-		const struct ring *r = &d->m->ring[RING_TEN];
-
-		less = x - d->alarm->b * ring_at(r, r->load, r->closed - 1);
-	}
+	less = less_load(d, x);
 	note_top(d, end, less);
 	note_rise(d, end, best);
 	if (isnan(less))

@@ -65,6 +65,7 @@ struct alarm {
 	double base, top, top_at;
 	double look, since;
 	double b; /* the load's coefficient when it began */
+	double load; /* the newest that was told; NAN */
 	double rate, low, high;
 	double opened_rate; /* when it last became leaking; what a new run is held against */
 	enum rise_how how;

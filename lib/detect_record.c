@@ -242,6 +242,7 @@ static void walk_alarm(struct walk *w, struct detect *d)
 	span(w, &a->look, false);
 	span(w, &a->since, false);
 	value(w, &a->b);
+	f64(w, &a->load);
 	f64(w, &a->rate);
 	f64(w, &a->low);
 	f64(w, &a->high);

@@ -435,6 +435,27 @@ static void with_load(void **state)
 	}
 }
 
+/* The load's metric goes away: what it explained stays explained, and the alarm can end. */
+static void load_goes_away(void **state)
+{
+	struct heard h;
+	struct detect *d = new_detect(&h);
+	struct sim r = {17};
+	double t;
+
+	(void)state;
+	for (t = 0; t < 5 * D; t += 60) {
+		double load = load_at(&r, t);
+
+		detect_sample(d, T0 + t, floor(10 + 2 * load + 5 * t / H), load);
+	}
+	assert_int_equal(state_of(d), VERDICT_LEAKING);
+	for (; t < 7 * D; t += 60)
+		detect_sample(d, T0 + t, floor(10 + 2 * load_at(&r, t)), NAN);
+	assert_int_equal(state_of(d), VERDICT_OK);
+	detect_free(d);
+}
+
 /* A class seen for the first time: its history is its target's. */
 static void born_late(void **state)
 {
@@ -788,6 +809,7 @@ int main(void)
 		cmocka_unit_test(every_run_grows),
 		cmocka_unit_test(already_leaking),
 		cmocka_unit_test(with_load),
+		cmocka_unit_test(load_goes_away),
 		cmocka_unit_test(born_late),
 		cmocka_unit_test(urgent),
 		cmocka_unit_test(limit_makes_urgent),

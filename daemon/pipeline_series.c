@@ -64,6 +64,7 @@ void target_set_rule(struct target *t, struct slot *s, const struct rule *rule)
 {
 	s->load = s->expect = -1;
 	s->series->builtin = rule && rule->builtin;
+	detect_set_limit(s->series->detect, rule ? rule->limit : NAN);
 	if (!rule)
 		return;
 	if (rule->load_metric.len)

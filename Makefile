@@ -9,6 +9,7 @@ PREFIX    ?= /usr/local
 BINDIR    ?= $(PREFIX)/bin
 MANDIR    ?= $(PREFIX)/share/man
 SYSCONFDIR?= /etc
+DATADIR   ?= $(PREFIX)/share/leakwatch
 UNITDIR   ?= $(PREFIX)/lib/systemd/system
 INSTALL   ?= install
 PKG_CONFIG?= pkg-config
@@ -158,10 +159,13 @@ install: all
 	$(INSTALL) -m 0644 $(BUILD)/leakwatch.service $(DESTDIR)$(UNITDIR)/leakwatch.service
 	for s in 1 5 7; do for m in man/*.$$s; do [ ! -e "$$m" ] || \
 		$(INSTALL) -m 0644 "$$m" $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; done; done
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/prometheus
+	$(INSTALL) -m 0644 etc/prometheus/*.yml $(DESTDIR)$(DATADIR)/prometheus
 	[ -e $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml ] || \
 		$(INSTALL) -m 0644 etc/leakwatch/leakwatch.yaml $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml
 
 uninstall:
+	rm -rf $(DESTDIR)$(DATADIR)
 	rm -f $(DESTDIR)$(BINDIR)/leakwatch $(DESTDIR)$(UNITDIR)/leakwatch.service
 	for s in 1 5 7; do for m in man/*.$$s; do rm -f $(DESTDIR)$(MANDIR)/man$$s/"$${m##*/}"; done; done
 

@@ -12,6 +12,7 @@ from conftest import BUILD, ROOT
 from harness import free_port, http_get, wait_until
 
 SERIES_A_TARGET = 25
+RULES = os.path.join(ROOT, "etc", "prometheus")
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,16 @@ def test_metrics(service, daemon, receiver, promtool):
     assert checked(promtool, "check", "metrics", stdin=text) == ""
     assert http_get(address, "/-/healthy") == (200, b"ok\n") and http_get(address, "/-/ready") == (200, b"ok\n")
     assert http_get(address, "/else")[0] == 404
+    # The rules for Prometheus ask for nothing that is not there.
+    with open(os.path.join(RULES, "leakwatch.rules.yml"), encoding="utf-8") as f:
+        asked = set(re.findall(r"(?<![\w:])leakwatch_\w+", f.read()))
+    assert len(asked) > 10 and asked <= set(m), asked - set(m)
     d.stop()
+
+
+def test_rules_for_prometheus(promtool):
+    assert "SUCCESS" in checked(promtool, "check", "config", os.path.join(RULES, "prometheus.yml"))
+    assert "SUCCESS" in checked(promtool, "test", "rules", os.path.join(RULES, "leakwatch.test.yml"))
 
 
 def test_slow_clients_cost_nobody_anything(service, daemon):

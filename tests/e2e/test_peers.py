@@ -52,15 +52,18 @@ def test_real_programs_are_read_whole_and_not_told(programs, daemon, receiver, s
             for p in programs.values()]
     real = daemon(jobs, window="2m", interval="1s")
     fast = daemon(jobs, window="1s", interval="500ms")
-    end = time.time() + SECONDS
+    end, lost = time.time() + SECONDS, 0
 
     def loaded():
+        nonlocal lost
         load.turn()
+        if load.turns % 5 == 0:
+            lost += sum(n for (n,) in stored.rows(real, "SELECT lost FROM target_status"))
         return time.time() > end
 
     wait_until(loaded, SECONDS + 20, "the load", every=0.1)
 
-    wrong = []
+    wrong = [f"{lost} goroutines could not be read"] if lost else []
     for d in (real, fast):
         wrong += [f"in the log: {line}" for line in d.log().splitlines() if re.match(r"\S+Z (warning|error):", line)]
         for name, p in programs.items():

@@ -1,5 +1,6 @@
 /*
- * detect_internal: what the parts of detect share.  Layer 1; only detect*.c include it.
+ * detect_internal: what the parts of detect share.  Layer 1; only detect*.c and tests include it.
+ * it.
  *
  * detect.c          the public face, and the states of the one alarm
  * detect_windows.c  samples become floors of 10 minutes, an hour, a day; the load's coefficient

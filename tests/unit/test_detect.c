@@ -1,5 +1,5 @@
 /* detect, in simulated time: weeks in milliseconds, no clock. */
-#include "detect.h"
+#include "detect_internal.h"
 
 #include "../sim/sim.h"
 
@@ -301,6 +301,27 @@ static void since_before_the_lookback(void **state)
 	assert_int_equal(state_of(d), VERDICT_LEAKING);
 	assert_true(fabs(detect_verdict(d)->since - t) <= 3 * H);
 	assert_false(detect_verdict(d)->since_at_least);
+	detect_free(d);
+}
+
+/* A lookback that holds only the end of a rise: since is where the rise began, not the lookback. */
+static void since_is_walked_back(void **state)
+{
+	struct heard h;
+	struct detect *d = new_detect(&h);
+	double t = feed(d, T0, 48, 100, 0), x[12];
+	struct rise r = {.ring = RING_TEN, .look = 2 * H};
+	int64_t i0;
+
+	(void)state;
+	feed(d, t, 9, 100, 30);
+	i0 = d->m->ring[RING_TEN].closed - 12;
+	assert_true(tests_gather(d->m, RING_TEN, i0, 12, x));
+	assert_true(trend_shape(x, NULL, 12, 10, &r.shape));
+	rate_of_rise(d, &r, x, i0);
+	assert_true(fabs(r.rate - 30) < 2);
+	assert_true(fabs(r.since - 48 * H) <= H);
+	assert_false(r.since_at_least);
 	detect_free(d);
 }
 
@@ -642,6 +663,32 @@ static void constant_past(void **state)
 	detect_free(d);
 }
 
+/* A constant past that was filled in is the past that would have been streamed. */
+static void filled_in_is_streamed(void **state)
+{
+	(void)state;
+	for (double rate = 2; rate < 300; rate *= 3) {
+		struct heard still, moved;
+		struct detect *a = new_detect(&still), *b = new_detect(&moved);
+		double t;
+
+		detect_sample(a, T0, 1000, NAN);
+		detect_sample(
+			b, T0, 1001, NAN); /* from here on every sample goes into its windows */
+		t = feed(a, T0 + 60, 6 * 24 - .5, 1000, 0);
+		feed(b, T0 + 60, 6 * 24 - .5, 1000, 0);
+		feed(a, t, 70, 1000, rate);
+		feed(b, t, 70, 1000, rate);
+		assert_int_equal(still.leaking, 1);
+		assert_int_equal(still.n, moved.n);
+		assert_true(still.leaking_at == moved.leaking_at);
+		assert_true(still.suspect_at == moved.suspect_at);
+		assert_true(detect_verdict(a)->since == detect_verdict(b)->since);
+		detect_free(a);
+		detect_free(b);
+	}
+}
+
 /* ---- save and load --------------------------------------------------------------------------- */
 
 static double story(struct sim *r, double t)
@@ -803,6 +850,7 @@ int main(void)
 		cmocka_unit_test(watching),
 		cmocka_unit_test(since_at_least),
 		cmocka_unit_test(since_before_the_lookback),
+		cmocka_unit_test(since_is_walked_back),
 		cmocka_unit_test(confirmed),
 		cmocka_unit_test(carried_over),
 		cmocka_unit_test(gone_with_the_restart),
@@ -818,6 +866,7 @@ int main(void)
 		cmocka_unit_test(strange_input),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(constant_past),
+		cmocka_unit_test(filled_in_is_streamed),
 		cmocka_unit_test(goes_on_after_load),
 		cmocka_unit_test(bad_records),
 		cmocka_unit_test(records_of_others),

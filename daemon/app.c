@@ -139,6 +139,11 @@ static int open_store(struct app *a, struct err *err)
 		log_msg(LEVEL_ERROR,
 			"the store was corrupt (%s); it is kept as %s, a new one begins",
 			opened.corrupt_why, opened.set_aside);
+	if (opened.copied[0])
+		log_msg(LEVEL_NOTICE,
+			"the store was of an older version and was brought to version %d; as it "
+			"was it is kept as %s",
+			STORE_VERSION, opened.copied);
 	return 0;
 }
 

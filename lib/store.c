@@ -252,6 +252,7 @@ static enum store_open check_identity(struct store *s, bool *empty, struct err *
 		store_query_int(s, "SELECT count(*) FROM sqlite_schema", 0, &tables, err) < 0)
 		return STORE_OPEN_FAILED;
 	*empty = tables == 0 && id == 0 && version == 0;
+	s->version = *empty ? 0 : (int)version;
 	if (*empty)
 		return STORE_OPEN_OK;
 	if (id != STORE_APPLICATION_ID) {
@@ -314,8 +315,10 @@ static int set_pragmas(struct store *s, struct err *err)
 }
 
 /* Opens the file as it is.  *corrupt: it is damaged, err says how. */
-static enum store_open try_open(struct store *s, bool *corrupt, bool *created, struct err *err)
+static enum store_open try_open(
+	struct store *s, struct store_opened *opened, bool *corrupt, struct err *err)
 {
+	bool *created = &opened->created;
 	enum store_open result;
 
 	*corrupt = *created = false;
@@ -324,14 +327,13 @@ static enum store_open try_open(struct store *s, bool *corrupt, bool *created, s
 	result = check_identity(s, created, err);
 	if (result == STORE_OPEN_OK && set_pragmas(s, err) < 0)
 		result = STORE_OPEN_FAILED;
-	if (result == STORE_OPEN_OK && *created && store_schema_create(s->db, err) < 0) {
-		err_wrap(err, "%s", s->path);
-		result = STORE_OPEN_FAILED;
-	}
-	if (result == STORE_OPEN_OK && *created) /* so that the file itself says whose it is */
-		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (result == STORE_OPEN_OK && !*created && check_whole(s, corrupt, err) < 0)
 		result = STORE_OPEN_FAILED;
+	if (result == STORE_OPEN_OK && s->version < STORE_VERSION &&
+		store_migrate(s, opened->copied, sizeof(opened->copied), err) < 0)
+		result = STORE_OPEN_FAILED;
+	if (result == STORE_OPEN_OK && *created) /* so that the file itself says whose it is */
+		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (result == STORE_OPEN_FAILED && is_corrupt(s))
 		*corrupt = true;
 	return result;
@@ -392,7 +394,7 @@ static enum store_open open_or_set_aside(
 	enum store_open result;
 	bool corrupt;
 
-	result = try_open(s, &corrupt, &opened->created, err);
+	result = try_open(s, opened, &corrupt, err);
 	if (!corrupt)
 		return result;
 	/* The last connection to close would checkpoint: who looks into the damage wants it as it
@@ -403,7 +405,7 @@ static enum store_open open_or_set_aside(
 	snprintf(opened->corrupt_why, sizeof(opened->corrupt_why), "%s", err ? err->msg : "");
 	if (set_aside(s, now_ms, opened, err) < 0)
 		return STORE_OPEN_FAILED;
-	return try_open(s, &corrupt, &opened->created, err);
+	return try_open(s, opened, &corrupt, err);
 }
 
 enum store_open store_open(const char *path, int64_t now_ms, struct store **out,

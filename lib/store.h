@@ -17,6 +17,9 @@
  * the last sync, by the next batch.  So a power cut takes at most the last seconds of samples and
  * no alert change, and a killed process loses nothing that store_apply acknowledged.
  *
+ * A file of an older version is brought to this one when it is opened for writing, step by step,
+ * one transaction each, and copied to FILE.version-N before; readers read it as it is.
+ *
  * The WAL is checkpointed from 4 MiB on and cut back to 16 MiB when it was larger; it stays on disk
  * after a clean stop (SQLITE_FCNTL_PERSIST_WAL), so that a user without write access can read.
  */
@@ -27,7 +30,7 @@
 #include "store_batch.h"
 
 #define STORE_APPLICATION_ID 0x6c6b7763 /* "lkwc", PRAGMA application_id */
-#define STORE_VERSION	     1 /* PRAGMA user_version of files that this program writes */
+#define STORE_VERSION	     2 /* PRAGMA user_version of files that this program writes */
 
 struct store;
 
@@ -44,6 +47,9 @@ struct store_opened {
 	 * it is now; "" otherwise. */
 	char corrupt_why[256];
 	char set_aside[512];
+	/* The file was of an older version and has been brought to this one: where its copy is, ""
+	 * otherwise. */
+	char copied[512];
 };
 
 /*

@@ -68,6 +68,7 @@ struct store_batch {
 struct store {
 	sqlite3 *db;
 	char *path;
+	int version; /* of the file, as it was opened or migrated */
 	int lock_fd; /* -1 for a reader */
 	bool full_sync; /* PRAGMA synchronous as it is set now */
 	bool unsynced; /* something was committed since the last sync */
@@ -78,8 +79,15 @@ struct store {
 	sqlite3_stmt *delivery_state;
 };
 
-/* Makes the tables and views of STORE_VERSION in an empty file. */
-int store_schema_create(sqlite3 *db, struct err *err);
+/*
+ * One transaction that brings the file from that version (0: empty) to the next, and, at
+ * STORE_VERSION, makes the views.
+ */
+int store_schema_step(struct store *s, int from, struct err *err);
+/* All steps from s->version on; a file that had rows is copied to FILE.version-N before. */
+int store_migrate(struct store *s, char *copy, size_t size, struct err *err);
+/* A whole and synced copy of what the connection sees; nothing may stand at the path. */
+int store_copy_to(struct store *s, const char *path, struct err *err);
 
 /* "text: what SQLite says"; returns -1. */
 int store_fail(struct store *s, struct err *err, const char *text);

@@ -12,7 +12,7 @@
  * Keys that point from what is many to what is one are deferred: the order within a batch does not
  * matter.  Alerts point at nothing, so that no other row's fate can refuse or delete one.
  */
-static const char tables[] =
+static const char version_1[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT "
 	"ROWID;"
 	"CREATE TABLE target(id INTEGER PRIMARY KEY, job TEXT NOT NULL, instance TEXT NOT NULL,"
@@ -84,6 +84,22 @@ static const char tables[] =
 	"CREATE INDEX outbox_owed ON outbox(id) WHERE state = 'owed';";
 
 /*
+ * Buckets: what scrapes fold into (store_fold.c).  One row a target and bucket, in the manner of
+ * scrape: the values of series that did not stand still since the bucket before.
+ */
+static const char version_2[] =
+	"CREATE TABLE bucket(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
+	"ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,"
+	" width_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, samples INTEGER NOT NULL,"
+	" upto INTEGER NOT NULL, is_full INTEGER NOT NULL, base INTEGER NOT NULL,"
+	" changes TEXT NOT NULL) STRICT;"
+	"CREATE INDEX bucket_target ON bucket(target_id, width_ms);"
+	"CREATE INDEX bucket_full ON bucket(target_id, width_ms, at_ms) WHERE is_full;";
+
+/* Step i brings a file of version i to version i + 1. */
+static const char *const steps[STORE_VERSION] = {version_1, version_2};
+
+/*
  * v_latest reads, for each target, the newest full scrape and those after it (32 or so rows), and
  * takes for each series the value of the newest row that has one: with max(), SQLite takes the
  * other columns from the row of the maximum.  CROSS JOIN and INDEXED BY hold the planner to what
@@ -103,6 +119,18 @@ static const char views[] =
 	"   FROM scrape f INDEXED BY scrape_full WHERE f.target_id = g.id AND f.is_full)"
 	"  CROSS JOIN json_each(s.changes) j GROUP BY 1) l"
 	" JOIN series e ON e.id = l.series_id JOIN target t ON t.id = e.target_id;"
+	"CREATE VIEW v_history AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
+	" b.width_ms / 1000 AS seconds,"
+	" strftime('%Y-%m-%d %H:%M:%S', b.at_ms / 1000.0, 'unixepoch') AS at, b.at_ms,"
+	" CASE j.type WHEN 'array' THEN json_extract(j.value, '$[0]') ELSE j.value END AS floor,"
+	" CASE j.type WHEN 'array' THEN json_extract(j.value, '$[1]') ELSE j.value END AS mean,"
+	" CASE j.type WHEN 'array' THEN json_extract(j.value, '$[2]') ELSE j.value END AS max,"
+	" CASE j.type WHEN 'array' THEN json_extract(j.value, '$[3]') ELSE j.value END AS last,"
+	" CASE j.type WHEN 'array' THEN coalesce(json_extract(j.value, '$[4]'), b.samples)"
+	" WHEN 'null' THEN 0 ELSE b.samples END AS samples,"
+	" e.id AS series_id, t.id AS target_id, b.is_full"
+	" FROM target t CROSS JOIN bucket b ON b.target_id = t.id CROSS JOIN json_each(b.changes) j"
+	" CROSS JOIN series e ON e.id = b.base + CAST(j.key AS INTEGER);"
 	"CREATE VIEW v_growth AS SELECT t.job || '/' || t.instance AS target, e.kind, e.name,"
 	" v.state, round(v.rate_per_hour, 2) AS rate_per_hour, round(v.low, 2) AS low,"
 	" round(v.high, 2) AS high,"
@@ -119,18 +147,24 @@ static const char views[] =
 	" json_extract(annotations, '$.summary') AS summary, reason"
 	" FROM alert ORDER BY changed_ms DESC;";
 
-int store_schema_create(sqlite3 *db, struct err *err)
-{
-	char *sql, *why = NULL;
-	int rc;
+static const char drop_views[] =
+	"DROP VIEW IF EXISTS v_sample; DROP VIEW IF EXISTS v_latest; DROP VIEW IF EXISTS v_history;"
+	"DROP VIEW IF EXISTS v_growth; DROP VIEW IF EXISTS v_alerts;";
 
-	sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s %s PRAGMA application_id = %d; "
-			      "PRAGMA user_version = %d; COMMIT",
-		tables, views, STORE_APPLICATION_ID, STORE_VERSION);
-	rc = sqlite3_exec(db, sql, NULL, NULL, &why);
+int store_schema_step(struct store *s, int from, struct err *err)
+{
+	bool last = from + 1 == STORE_VERSION;
+	char *sql = sqlite3_mprintf("BEGIN IMMEDIATE; %s %s %s PRAGMA application_id = %d; "
+				    "PRAGMA user_version = %d; COMMIT",
+		drop_views, steps[from], last ? views : "", STORE_APPLICATION_ID, from + 1);
+	char *why = NULL;
+	int rc = sqlite3_exec(s->db, sql, NULL, NULL, &why);
+
 	if (rc != SQLITE_OK) {
-		err_set(err, "cannot make the tables: %s", why ? why : sqlite3_errstr(rc));
-		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+		err_set(err, "%s: cannot make the tables of store version %d: %s", s->path,
+			from + 1, why ? why : sqlite3_errstr(rc));
+		if (!sqlite3_get_autocommit(s->db))
+			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	}
 	sqlite3_free(why);
 	sqlite3_free(sql);

@@ -1,0 +1,72 @@
+/* Copies, and the way from an older version of the file to this one. */
+#include "store_internal.h"
+#include "xalloc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* SQLite does not sync what VACUUM INTO wrote; the copy gets the mode of the original. */
+static int seal(const struct store *s, const char *path, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), rc = 0;
+	struct stat sb;
+
+	if (fd < 0 || (stat(s->path, &sb) == 0 && fchmod(fd, sb.st_mode & 0777) < 0) ||
+		fsync(fd) < 0)
+		rc = err_set(err, "cannot finish %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int store_copy_to(struct store *s, const char *path, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = store_prepare(s, "VACUUM INTO ?1", &st, err);
+
+	if (rc == 0) {
+		store_bind_str(st, 1, str_of(path));
+		if (store_step(s, st, err) < 0) {
+			err_wrap(err, "cannot copy to %s", path);
+			rc = -1;
+		}
+	}
+	sqlite3_finalize(st);
+	return rc == 0 ? seal(s, path, err) : -1;
+}
+
+/* The copy is made under another name first: what has the name FILE.version-N is whole. */
+static int keep_copy(struct store *s, char *copy, size_t size, struct err *err)
+{
+	char *tmp = xasprintf("%s.version-%d.part", s->path, s->version);
+	int rc;
+
+	snprintf(copy, size, "%s.version-%d", s->path, s->version);
+	unlink(tmp); /* begun before and not finished */
+	rc = store_copy_to(s, tmp, err);
+	if (rc == 0 && rename(tmp, copy) < 0)
+		rc = err_set(err, "cannot rename %s: %s", tmp, strerror(errno));
+	if (rc < 0) {
+		unlink(tmp);
+		copy[0] = '\0';
+	}
+	free(tmp);
+	return rc;
+}
+
+int store_migrate(struct store *s, char *copy, size_t size, struct err *err)
+{
+	if (s->version > 0 && keep_copy(s, copy, size, err) < 0)
+		return -1;
+	while (s->version < STORE_VERSION) {
+		if (store_schema_step(s, s->version, err) < 0)
+			return -1;
+		s->version++;
+	}
+	return 0;
+}

@@ -31,6 +31,7 @@ struct gdump *gdump_new(const struct gdump_sink *sink)
 	g->sink = *sink;
 	buf_init(&g->carry);
 	buf_init(&g->unquoted);
+	buf_init(&g->proto);
 	return g;
 }
 
@@ -40,6 +41,8 @@ void gdump_free(struct gdump *g)
 		return;
 	buf_release(&g->carry);
 	buf_release(&g->unquoted);
+	buf_release(&g->proto);
+	gunzip_free(g->gunzip);
 	free(g->frames);
 	free(g->pcs);
 	free(g->ids);
@@ -53,6 +56,9 @@ void gdump_reset(struct gdump *g)
 	*g = (struct gdump){.sink = kept.sink, .carry = kept.carry, .unquoted = kept.unquoted};
 	buf_reset(&g->carry);
 	buf_reset(&g->unquoted);
+	buf_init(&g->proto);
+	buf_release(&kept.proto); /* rare, and large */
+	gunzip_free(kept.gunzip);
 	g->frames = kept.frames;
 	g->frames_cap = kept.frames_cap;
 	g->pcs = kept.pcs;
@@ -350,29 +356,10 @@ static void drop_line(struct gdump *g, const char *p, size_t n, bool whole)
 	}
 }
 
-/* Not text: nothing of it is kept. */
-static void look_at_head(struct gdump *g, const char *p, size_t n)
-{
-	size_t room = sizeof(g->head) - g->head_len;
-
-	if (room == 0 || n == 0)
-		return;
-	memcpy(g->head + g->head_len, p, MIN(room, n));
-	g->head_len += MIN(room, n);
-	if (g->head_len >= 2 && memcmp(g->head, "\x1f\x8b", 2) == 0) {
-		g->refused = true;
-		g->stats.format = GDUMP_PROTO;
-	}
-}
-
-void gdump_feed(struct gdump *g, const char *p, size_t n)
+static void feed_lines(struct gdump *g, const char *p, size_t n)
 {
 	const char *end = p + n;
 
-	g->stats.bytes += n;
-	look_at_head(g, p, n);
-	if (g->refused)
-		return;
 	while (p < end) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t len = (size_t)((nl ? nl : end) - p);
@@ -393,6 +380,66 @@ void gdump_feed(struct gdump *g, const char *p, size_t n)
 	carry_record(g);
 }
 
+static void keep_proto(struct gdump *g, const char *p, size_t n)
+{
+	g->proto_overflow = g->proto_overflow || g->proto.len + n > GDUMP_PROTO_MAX;
+	if (!g->proto_overflow)
+		buf_add(&g->proto, p, n);
+}
+
+/* The first bytes; true when they have just told that the body is a profile.proto. */
+static bool look_at_head(struct gdump *g, const char *p, size_t n)
+{
+	size_t before = g->head_len, take = MIN(sizeof(g->head) - before, n);
+
+	memcpy(g->head + before, p, take);
+	g->head_len += take;
+	return before < 3 && gdump_is_proto(str_n(g->head, g->head_len));
+}
+
+/* Bytes that are not compressed, or not any more. */
+static void feed_plain(void *arg, const char *p, size_t n)
+{
+	struct gdump *g = arg;
+	size_t before = g->head_len;
+
+	if (!g->is_proto && before < sizeof(g->head) && look_at_head(g, p, n)) {
+		g->is_proto = true;
+		g->stats.format = GDUMP_PROTO;
+		g->stats.lines = 0; /* its first byte may have been taken for a newline */
+		buf_reset(&g->carry);
+		keep_proto(g, g->head, before);
+	}
+	if (g->is_proto)
+		keep_proto(g, p, n);
+	else
+		feed_lines(g, p, n);
+}
+
+static void feed_bytes(struct gdump *g, const char *p, size_t n)
+{
+	if (!g->gunzip)
+		feed_plain(g, p, n);
+	else if (!g->gunzip_failed && gunzip_feed(g->gunzip, p, n, &g->gunzip_err) != 0)
+		g->gunzip_failed = true;
+}
+
+void gdump_feed(struct gdump *g, const char *p, size_t n)
+{
+	g->stats.bytes += n;
+	while (n && g->magic_len < sizeof(g->magic)) {
+		g->magic[g->magic_len++] = *p++;
+		n--;
+		if (g->magic_len < sizeof(g->magic))
+			continue;
+		if (memcmp(g->magic, "\x1f\x8b", 2) == 0)
+			g->gunzip = gunzip_new(GDUMP_PROTO_MAX, feed_plain, g);
+		feed_bytes(g, g->magic, sizeof(g->magic));
+	}
+	if (n)
+		feed_bytes(g, p, n);
+}
+
 /* What there is to say about a body in which nothing was found. */
 static int refuse(const struct gdump *g, struct err *err)
 {
@@ -409,12 +456,13 @@ static int refuse(const struct gdump *g, struct err *err)
 		what);
 }
 
-int gdump_finish(struct gdump *g, struct err *err)
+/* The last line, when it has no newline, and the record it ends. */
+static void end_lines(struct gdump *g)
 {
 	struct gdump_stats *s = &g->stats;
 	uint64_t bad = s->bad_lines;
 
-	if (!g->refused && (g->dropping || g->carry.len > line_at(g))) {
+	if (g->dropping || g->carry.len > line_at(g)) {
 		g->unterminated = true;
 		if (g->dropping)
 			s->lines++;
@@ -425,14 +473,30 @@ int gdump_finish(struct gdump *g, struct err *err)
 	g->at_end = true;
 	if (g->kind != RECORD_NONE)
 		end_record(g);
-	if (s->format == GDUMP_UNKNOWN || s->format == GDUMP_PROTO)
+}
+
+int gdump_finish(struct gdump *g, struct err *err)
+{
+	struct gdump_stats *s = &g->stats;
+
+	if (g->magic_len == 1)
+		feed_plain(g, g->magic, 1);
+	g->magic_len = sizeof(g->magic);
+	if (g->gunzip && !g->gunzip_failed && gunzip_finish(g->gunzip, &g->gunzip_err) != 0)
+		g->gunzip_failed = true;
+	if (g->gunzip_failed && (g->is_proto || g->head_len == 0))
+		return err_set(err, "no goroutine dump: %s", g->gunzip_err.msg);
+	if (g->is_proto)
+		return gdump_proto_finish(g, err);
+	end_lines(g);
+	if (s->format == GDUMP_UNKNOWN)
 		return refuse(g, err);
 	if (s->announced > g->counted) {
 		s->lost += s->announced - g->counted;
 		s->truncated |=
 			s->bad_lines == 0; /* nothing is unreadable, so the end is missing */
 	}
-	if (s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0)
+	if ((s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0) || g->gunzip_failed)
 		s->truncated = true;
 	return 0;
 }

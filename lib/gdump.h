@@ -1,16 +1,17 @@
 /*
  * gdump: goroutine dumps, as a stream of bytes in and groups out.  Layer 1.
  *
- * One push parser for every text format: debug=1 ("goroutine profile: total 5", also goroutineleak
- * and other count profiles), debug=2 and the output of SIGQUIT and panics.  The format is
- * recognised from the body, never from a name or a Content-Type.  It does not mend damage (that is
- * mend's work) and it does not judge, classify or normalise names.
+ * One push parser for every format: debug=1 ("goroutine profile: total 5", also goroutineleak and
+ * other count profiles), debug=2, the output of SIGQUIT and panics, and debug=0 (profile.proto,
+ * gzip'd or not).  The format is recognised from the body, never from a name or a Content-Type.  It
+ * does not mend damage (that is mend's work) and it does not judge, classify or normalise names.
  *
  * Life cycle: gdump_new, then gdump_feed with pieces cut anywhere, then gdump_finish once, then
  * gdump_stats; gdump_reset starts the next body and keeps the memory; gdump_free.
  *
- * Memory is bounded by one record (GDUMP_RECORD_MAX bytes), not by the body.  What does not fit the
- * grammar is skipped, counted and its first reason kept: a truncated dump is ordinary input.
+ * Memory is bounded by one record (GDUMP_RECORD_MAX bytes), not by the body; debug=0 has its names
+ * at the end and is kept whole (GDUMP_PROTO_MAX bytes).  What does not fit the grammar is skipped,
+ * counted and its first reason kept: a truncated dump is ordinary input.
  *
  * Formats: Go's runtime/pprof/pprof.go (printCountProfile, printStackRecord) and
  * runtime/traceback.go (goroutineheader, printcreatedby1, traceback2), Go 1.9 to 1.28-dev.
@@ -25,6 +26,8 @@
 #define GDUMP_RECORD_MAX (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
 #define GDUMP_FRAMES_MAX 1100 /* frames of one stack; more are dropped, flag ELIDED */
 #define GDUMP_LABELS_MAX 64 /* labels of one goroutine; more are dropped */
+#define GDUMP_PROTO_MAX	 (64 * 1024 * 1024) /* bytes of a debug=0 profile, and out of gzip */
+#define GDUMP_PROTO_ROWS (1024 * 1024) /* functions, locations, names of one; each */
 
 enum gdump_format {
 	GDUMP_UNKNOWN,
@@ -33,7 +36,7 @@ enum gdump_format {
 	GDUMP_COUNT, /* another count profile (threadcreate, a user's own), debug=1 */
 	GDUMP_DEBUG2,
 	GDUMP_CRASH, /* SIGQUIT or panic output */
-	GDUMP_PROTO, /* gzip'd profile.proto */
+	GDUMP_PROTO, /* debug=0: profile.proto */
 	GDUMP_FORMATS
 };
 
@@ -49,7 +52,7 @@ struct gdump_sink {
 	/*
 	 * A record; *g and all it points at are valid during the call only.  Names are as printed
 	 * (stack makes the normal form and sets frame.runtime); a PC without a symbol is a frame
-	 * named "0x…" without a file.
+	 * named "0x…" without a file.  Frames of debug=0 are all of them, the runtime's too.
 	 */
 	void (*group)(void *arg, const struct group *g);
 	void *arg;
@@ -57,8 +60,8 @@ struct gdump_sink {
 
 struct gdump_stats {
 	enum gdump_format format;
-	uint64_t announced; /* debug=1: N of "total N", without Go 1.27's empty phantom record; else
-			       0 */
+	uint64_t announced; /* debug=1: N of "total N", without Go 1.27's empty phantom record;
+			       debug=0: parsed; else 0 */
 	uint64_t parsed; /* goroutines handed out or known: sum of counts */
 	uint64_t records; /* groups handed out or known */
 	uint64_t duplicates; /* debug=2: same id printed again (crash dumps do); not in parsed */
@@ -80,7 +83,7 @@ void gdump_feed(struct gdump *g, const char *p, size_t n);
 /*
  * Ends the body.  0, also for other count profiles (format GDUMP_COUNT) and for a leak profile that
  * found none; or -1 when nothing in it was such a dump: err says what was received instead (an HTML
- * page, JSON, a heap profile, an error text, nothing) and what would be right.
+ * page, JSON, a heap profile, a delta profile, an error text, nothing) and what would be right.
  */
 int gdump_finish(struct gdump *g, struct err *err);
 const struct gdump_stats *gdump_stats(const struct gdump *g);

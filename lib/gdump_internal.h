@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "gdump.h"
 #include "gdump_scan.h"
+#include "gunzip.h"
 #include "received.h"
 
 /* Digits of a record's count that are believed; the sum of a body's counts cannot overflow. */
@@ -54,7 +55,14 @@ struct gdump {
 	/* Recognition. */
 	char head[RECEIVED_HEAD]; /* the body's first bytes, for the message when it is no dump */
 	size_t head_len;
-	bool refused; /* by its first two bytes: not text, the rest is only counted */
+	char magic[2]; /* the very first bytes, until they tell whether it is gzip */
+	size_t magic_len;
+	struct gunzip *gunzip;
+	bool gunzip_failed;
+	struct err gunzip_err;
+	bool is_proto; /* debug=0: kept whole in … */
+	struct buf proto;
+	bool proto_overflow;
 	bool profile_seen; /* "goroutine profile: total N" */
 	bool crash; /* something that only SIGQUIT and panics print */
 	bool runtime_stack; /* inside "runtime stack:", frames without a goroutine */
@@ -98,6 +106,11 @@ bool gdump_profile_header(struct str line, struct str *name, uint64_t *total);
 /* Begins like "4 @ 0x43be36"; whole: every word of it is looked at. */
 bool gdump_is_count_head(struct str line, bool whole);
 void gdump_count_record(struct gdump *g, struct str text);
+
+/* gdump_proto.c */
+bool gdump_is_proto(struct str head);
+/* Parses what is in g->proto. */
+int gdump_proto_finish(struct gdump *g, struct err *err);
 
 /* gdump_debug2.c */
 bool gdump_parse_header(struct str line, struct goroutine_header *h);

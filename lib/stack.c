@@ -119,8 +119,14 @@ static enum wait_kind wait_of_frame(struct str func)
 	return look_up(rows, ARRAY_LEN(rows), func);
 }
 
+/*
+ * debug=0 shows the runtime's frames too: a semaphore there is what the frame below it makes of it,
+ * a mutex or a wait group.
+ */
 static enum wait_kind wait_of_frames(const struct group *g)
 {
+	bool semaphore = false;
+
 	for (size_t i = 0; i < g->nframes; i++) {
 		struct str func = g->frames[i].func;
 		enum wait_kind k;
@@ -133,10 +139,14 @@ static enum wait_kind wait_of_frames(const struct group *g)
 			str_starts(func, STR("internal/runtime/syscall.")))
 			return WAIT_SYSCALL;
 		k = stack_is_runtime(func) ? stack_wait_of_symbol(func) : wait_of_frame(func);
+		if (stack_is_runtime(func) && k == WAIT_SEMACQUIRE) {
+			semaphore = true;
+			continue;
+		}
 		if (k != WAIT_UNKNOWN || !stack_is_runtime(func))
-			return k;
+			return k == WAIT_UNKNOWN && semaphore ? WAIT_SEMACQUIRE : k;
 	}
-	return WAIT_UNKNOWN;
+	return semaphore ? WAIT_SEMACQUIRE : WAIT_UNKNOWN;
 }
 
 static enum wait_kind wait_of(const struct group *g)
@@ -153,6 +163,8 @@ static enum wait_kind wait_of(const struct group *g)
 		return seen;
 	if (g->nframes == 0)
 		return WAIT_NONE; /* it has not run yet */
+	if (is_park(g->frames[0].func))
+		return WAIT_OTHER;
 	/* Nothing hidden before the first visible frame: the goroutine is in its own code. */
 	return g->nhidden == 0 && g->frames[0].func.len > 0 ? WAIT_NONE : WAIT_UNKNOWN;
 }

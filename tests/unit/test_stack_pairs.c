@@ -1,6 +1,6 @@
 /*
- * The same goroutines printed in debug=1 and in debug=2 get the same fingerprints and class names,
- * and no wait that debug=1 tells differs from the state of debug=2.  Over fixtures/dumps and, where
+ * The same goroutines printed in debug=0, in debug=1 and in debug=2 get the same fingerprints and class names,
+ * and no wait that debug=0 or debug=1 tells differs from the state of debug=2.  Over fixtures/dumps and, where
  * it is at hand, the folder of samples (../shared/samples; LEAKWATCH_SAMPLES names another).
  */
 #include "buf.h"
@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 struct tally {
-	uint64_t count[2]; /* goroutines in debug=1, in debug=2 */
-	enum wait_kind wait; /* told by debug=1 and no state of debug=2 contradicts */
+	uint64_t count[2]; /* goroutines in debug=0 or 1, in debug=2 */
+	enum wait_kind wait; /* told by debug=0 or 1 and no state of debug=2 contradicts */
 	unsigned waits; /* told by debug=2 */
 };
 
@@ -126,20 +126,23 @@ static bool compare(const char *debug1, const char *debug2)
 }
 
 /* Every X-debug1.txt (or debug1.txt) of a folder with its debug2 beside it. */
-static size_t compare_folder(const char *folder)
+static size_t compare_folder(const char *folder, size_t *zeros)
 {
 	DIR *d = opendir(folder);
 	size_t pairs = 0;
 
 	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
 		struct str name = str_of(e->d_name), tail = STR("debug1.txt");
-		char *one, *two;
+		char *zero, *one, *two;
 
 		if (!str_ends(name, tail))
 			continue;
 		one = xasprintf("%s/%s", folder, e->d_name);
+		zero = xasprintf("%s/%.*sdebug0.pb.gz", folder, (int)(name.len - tail.len), name.p);
 		two = xasprintf("%s/%.*sdebug2.txt", folder, (int)(name.len - tail.len), name.p);
 		pairs += compare(one, two);
+		*zeros += compare(zero, two);
+		free(zero);
 		free(one);
 		free(two);
 	}
@@ -150,14 +153,17 @@ static size_t compare_folder(const char *folder)
 
 static void fixtures_agree(void **state)
 {
+	size_t zeros = 0;
+
 	(void)state;
-	assert_true(compare_folder("fixtures/dumps") >= 2);
+	assert_true(compare_folder("fixtures/dumps", &zeros) >= 2);
+	assert_true(zeros >= 1);
 }
 
 static void samples_agree(void **state)
 {
 	const char *folder = getenv("LEAKWATCH_SAMPLES");
-	size_t pairs = 0;
+	size_t pairs = 0, zeros = 0;
 	DIR *d;
 
 	(void)state;
@@ -171,12 +177,13 @@ static void samples_agree(void **state)
 		char *below = xasprintf("%s/%s", folder, e->d_name);
 
 		if (e->d_name[0] != '.')
-			pairs += compare_folder(below);
+			pairs += compare_folder(below, &zeros);
 		free(below);
 	}
 	closedir(d);
-	print_message("%zu pairs\n", pairs);
+	print_message("%zu pairs, %zu with debug=0\n", pairs, zeros);
 	assert_true(pairs > 0);
+	assert_true(zeros > 0);
 }
 
 int main(void)

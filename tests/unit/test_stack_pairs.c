@@ -1,7 +1,8 @@
 /*
- * The same goroutines printed in debug=0, in debug=1 and in debug=2 get the same fingerprints and class names,
- * and no wait that debug=0 or debug=1 tells differs from the state of debug=2.  Over fixtures/dumps and, where
- * it is at hand, the folder of samples (../shared/samples; LEAKWATCH_SAMPLES names another).
+ * The same goroutines printed in debug=0, in debug=1 and in debug=2 get the same fingerprints and
+ * class names, and no wait that debug=0 or debug=1 tells differs from the state of debug=2.  Over
+ * fixtures/dumps and, where it is at hand, the folder of samples (../shared/samples;
+ * LEAKWATCH_SAMPLES names another).
  */
 #include "buf.h"
 #include "gdump.h"

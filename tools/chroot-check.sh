@@ -33,25 +33,34 @@ rm -rf "$dir/src"
 git clone -q --no-hardlinks "$source" "$dir/src"
 inside() {
 	chroot "$dir" env -i HOME=/nonexistent LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-		YES=1 sh -c "cd /src && $1"
+		YES=1 sh -euc "cd /src
+$1"
 }
 
 echo "chroot-check: make run"
-# In a session of its own, so that SIGINT goes to all of it, as Ctrl-C does.  It then has to end by
-# itself and leave nothing behind.
+# In a session of its own, so that SIGINT goes to all of it, as Ctrl-C does, once the alert is there
+# (or after 15 minutes).  It then has to end by itself and leave nothing behind.
 # shellcheck disable=SC2016 # expanded inside
 inside '
-	(
-		for _ in $(seq 900); do
-			! grep -q GoroutineLeak run.log 2>/dev/null || break
+	rm -f run.log run.pid
+	{
+		n=900
+		while [ $n -gt 0 ] && ! grep -q "alert firing: GoroutineLeak" run.log 2>/dev/null; do
 			sleep 1
+			n=$((n - 1))
 		done
-		kill -INT -- "-$(cat run.pid)"
-	) &
+		kill -s INT -- "-$(cat run.pid)" # dash takes no -INT here
+	} &
 	setsid --wait sh -c "echo \$\$ >run.pid; exec make run >run.log 2>&1" || :
 	cat run.log
-	grep GoroutineLeak run.log >/dev/null
-	! pgrep leakwatch'
+	grep -q "alert firing: GoroutineLeak" run.log
+	grep -q "^run: stopped" run.log
+'
+for exe in /proc/[0-9]*/exe; do
+	case $(readlink "$exe" || :) in
+	"$(readlink -f "$dir")"/*) echo "chroot-check: $(readlink "$exe") still runs" >&2; exit 1 ;;
+	esac
+done
 echo "chroot-check: the alert came"
 echo "chroot-check: make check"
 inside 'make check'

@@ -76,6 +76,8 @@ scrape_configs:
     static_configs: [{targets: ["$target"]}]
 # Beside this file.
 storage: {path: "$store"}
+# Off: the port may be a real daemon's.
+web: {listen_address: ""}
 $clock
 EOF
 echo "run: watching $target with $here/leakwatch.yaml; Ctrl-C ends it"

@@ -86,6 +86,7 @@ def daemon(tmp_path, stops, receiver):
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "scrape_configs": jobs,
             "detect": {"window": window},
+            "web": {"listen_address": ""},  # its default is one port for the whole host
             "alerting": {
                 "rules": {"GoroutineLeak": {"keep_firing_for": "0s"}, "MemoryLeak": {"keep_firing_for": "0s"},
                           "FileDescriptorLeak": {"keep_firing_for": "0s"}},

@@ -35,10 +35,10 @@ static bool commit_cb(void *arg, struct store_batch *b)
 
 /* ---- timers ---- */
 
-/* Alerts wait for times of their own: `for`, keep_firing_for. */
+/* Alerts wait for times of their own: `for`, keep_firing_for; groups of them too: group_wait. */
 static void arm_alerts(struct app *a)
 {
-	int64_t next = alert_next_ms(a->alerts), in;
+	int64_t next = MIN(alert_next_ms(a->alerts), group_next_ms(a->groups)), in;
 	struct timeval tv;
 
 	if (!a->ev_alert || next == INT64_MAX)
@@ -56,6 +56,7 @@ static void alert_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	alert_tick(a->alerts, clock_wall_ms());
+	group_tick(a->groups, clock_wall_ms());
 	arm_alerts(a);
 }
 
@@ -165,6 +166,34 @@ static int start_writer(struct app *a, struct err *err)
 	return 0;
 }
 
+static bool never(void *arg, const struct alert *al)
+{
+	(void)arg, (void)al;
+	return false;
+}
+
+static void make_groups(struct app *a)
+{
+	const struct config *c = a->config;
+	struct group_options options = {
+		.ngroup_by = c->group_by.n,
+		.wait_ms = (int64_t)c->group_wait_ms,
+		.interval_ms = (int64_t)c->group_interval_ms,
+		.repeat_ms = (int64_t)c->repeat_interval_ms,
+		.alerts = a->alerts,
+		.send = app_send_group,
+		.silenced = never,
+		.acked = never,
+		.arg = a,
+	};
+
+	a->group_by = xcalloc(c->group_by.n + 1, sizeof(*a->group_by));
+	for (size_t i = 0; i < c->group_by.n; i++)
+		a->group_by[i] = c->group_by.v[i].p;
+	options.group_by = a->group_by;
+	a->groups = group_set_new(&options);
+}
+
 static int make_parts(struct app *a, struct err *err)
 {
 	struct pipeline_events events = {
@@ -179,6 +208,7 @@ static int make_parts(struct app *a, struct err *err)
 	a->syslog = sink_syslog_new(NULL, NULL);
 	a->alerts = alert_table_new(app_alert_changed, a);
 	app_set_alert_rules(a);
+	make_groups(a);
 	a->pipeline = pipeline_new(a->config, a->alerts, &a->ids, &events, err);
 	if (!a->pipeline)
 		return -1;
@@ -237,8 +267,11 @@ static void release(struct app *a)
 	outbox_free(a->outbox);
 	sink_syslog_free(a->syslog);
 	sink_alertmanager_free(a->alertmanager);
+	sink_heartbeat_free(a->heartbeat);
 	pipeline_free(a->pipeline);
 	alert_table_free(a->alerts);
+	group_set_free(a->groups);
+	free(a->group_by);
 	fetch_free(a->fetch);
 	store_close(a->store);
 	if (a->ev_term)

@@ -142,6 +142,14 @@ static int read_alert(const struct store_alert *r, struct alert *al, struct err 
 	return alert_labels_read(&al->annotations, r->annotations, true, err);
 }
 
+static void take_over(struct app *a, const struct alert *al)
+{
+	app_restore_group(a, al);
+	if (al->state == ALERT_FIRING ||
+		al->resolved_ms >= clock_wall_ms() - SINK_ALERTMANAGER_RESOLVED_MS)
+		sink_alertmanager_changed(a->alertmanager, al);
+}
+
 /* Pending and firing ones go on; of those that ended lately Alertmanagers are still told. */
 static void stored_alert_cb(void *arg, const struct store_alert *r)
 {
@@ -159,15 +167,22 @@ static void stored_alert_cb(void *arg, const struct store_alert *r)
 	if (rc)
 		log_msg(LEVEL_ERROR, "stored alert %s is not taken over: %s", al.id, err.msg);
 	else if (al.state != ALERT_PENDING && al.fired_ms)
-		sink_alertmanager_changed(a->alertmanager, &al);
+		take_over(a, &al);
 	alert_release(&al);
 }
 
 int app_load_alerts(struct app *a, struct err *err)
 {
-	int64_t since_ms = clock_wall_ms() - SINK_ALERTMANAGER_RESOLVED_MS;
+	int64_t since_ms = clock_wall_ms() - MAX((int64_t)a->config->give_up_after_ms,
+						     (int64_t)SINK_ALERTMANAGER_RESOLVED_MS);
+	int rc;
 
-	return store_load_alerts(a->store, since_ms, stored_alert_cb, a, err);
+	if (app_load_told(a, err))
+		return -1;
+	rc = store_load_alerts(a->store, since_ms, stored_alert_cb, a, err);
+	map_free(a->told, free);
+	a->told = NULL;
+	return rc;
 }
 
 void app_set_alert_rules(struct app *a)

@@ -2,18 +2,22 @@
  * app_internal: what the files of the daemon share.  Level 4; not for others.
  *
  * app.c: life, signals, timers.  app_targets.c: targets of the configuration.  app_alerts.c: alert
- * changes as rows.  app_receivers.c: deliveries to the receivers.  app_commit.c: one unit of work
- * on its way to disk and outbox.  app_status.c: our own metrics.
+ * changes as rows.  app_notify.c: their messages.  app_receivers.c: sinks, and how deliveries
+ * ended.  app_commit.c: one unit of work on its way to disk and outbox.  app_status.c: our own
+ * metrics.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H
 #define LEAKWATCH_APP_INTERNAL_H
 
 #include "alert.h"
 #include "app.h"
+#include "group.h"
+#include "map.h"
 #include "outbox.h"
 #include "pipeline.h"
 #include "scrape.h"
 #include "sink_alertmanager.h"
+#include "sink_heartbeat.h"
 #include "sink_syslog.h"
 #include "store.h"
 #include "store_load.h"
@@ -48,6 +52,10 @@ struct app {
 	struct outbox *outbox;
 	struct sink_syslog *syslog;
 	struct sink_alertmanager *alertmanager;
+	struct sink_heartbeat *heartbeat;
+	struct group_set *groups;
+	const char **group_by; /* names of the configuration */
+	struct map *told; /* while starting: what receivers were told of alerts */
 	size_t nalertmanagers; /* peers so far, for their names */
 	struct alert_table *alerts;
 	struct pipeline *pipeline;
@@ -92,8 +100,13 @@ void app_disk_state(void *arg, bool ok, const char *why);
 void app_refresh_alerts(struct app *a, int64_t now_ms);
 void app_set_alert_rules(struct app *a);
 
-/* app_receivers.c */
+/* app_notify.c */
 void app_owe(struct app *a, const struct alert *al);
+void app_send_group(void *arg, const struct group_message *m);
+int app_load_told(struct app *a, struct err *err);
+void app_restore_group(struct app *a, const struct alert *al);
+
+/* app_receivers.c */
 int app_load_owed(struct app *a, struct err *err);
 int app_set_receivers(struct app *a, struct err *err);
 void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_outcome outcome,

@@ -1,82 +1,13 @@
 #include "app_internal.h"
 #include "clock.h"
+#include "json.h"
 #include "log.h"
-#include "notify.h"
-#include "notify_syslog.h"
 #include "xalloc.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- deliveries ---- */
-
-/* The names of a receiver's sinks in the outbox and its rows: "oncall/webhook/0". */
-static char *sink_name(const struct config_receiver *r, const char *kind, size_t i)
-{
-	return xasprintf("%.*s/%s/%zu", STR_ARG(r->name), kind, i);
-}
-
-/* Takes name over. */
-static void owe(struct app *a, const struct alert *al, char *name, struct str body)
-{
-	char webhook_id[NOTIFY_ID_MAX];
-	struct outbox_delivery d = {
-		.id = ++a->ids.delivery_id,
-		.receiver = name,
-		.webhook_id = webhook_id,
-		.alert_id = al->id,
-		.change = al->change,
-		.resolved = al->state == ALERT_RESOLVED,
-		.opening = al->state == ALERT_FIRING,
-		.created_ms = al->changed_ms,
-		.body = body,
-	};
-	struct store_delivery row = {
-		.id = d.id,
-		.alert_id = str_of(al->id),
-		.change = al->change,
-		.resolved = d.resolved,
-		.receiver = str_of(name),
-		.webhook_id = str_of(webhook_id),
-		.state = STR("owed"),
-		.body = body,
-		.created_ms = d.created_ms,
-	};
-
-	notify_webhook_id(al->id, al->change, str_of(name), webhook_id);
-	row.webhook_id = str_of(webhook_id);
-	store_put_delivery(a->unit->batch, &row);
-	unit_owe(a->unit, &d);
-	free(name);
-}
-
-/* Rows and deliveries of one change, in the unit that is being filled. */
-void app_owe(struct app *a, const struct alert *al)
-{
-	const struct config_receiver *r = config_receiver_of(a->config, al->labels.v, al->labels.n);
-	struct notify_group group = {.alerts = &al, .n = 1};
-	bool ended = al->state == ALERT_RESOLVED;
-	struct str facility;
-	struct buf body = BUF_INIT;
-
-	if (!r)
-		return;
-	group.receiver = r->name;
-	notify_webhook(&group, &body);
-	for (size_t i = 0; i < r->nwebhooks; i++) {
-		if (!ended || r->webhooks[i].send_resolved)
-			owe(a, al, sink_name(r, "webhook", i), buf_str(&body));
-	}
-	for (size_t i = 0; i < r->nsyslogs; i++) {
-		if (ended && !r->syslogs[i].send_resolved)
-			continue;
-		buf_reset(&body);
-		facility = str_of(config_facilities[r->syslogs[i].facility]);
-		notify_syslog(al, notify_syslog_facility(facility), &body);
-		owe(a, al, sink_name(r, "syslog", i), buf_str(&body));
-	}
-	buf_release(&body);
-}
 
 void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_outcome outcome,
 	int status, const char *why)
@@ -103,8 +34,8 @@ void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_o
 		log_limited(LEVEL_WARNING, d->receiver, "receiver %s: %s; will be tried again",
 			d->receiver, why);
 	else if (outcome == OUTBOX_PARKED || outcome == OUTBOX_GIVEN_UP)
-		log_msg(LEVEL_ERROR, "receiver %s: alert %s was %s (status %d): %s", d->receiver,
-			d->alert_id, outbox_outcome_name(outcome), status, why);
+		log_msg(LEVEL_ERROR, "receiver %s: the message of %s was %s (status %d): %s",
+			d->receiver, d->alert_id, outbox_outcome_name(outcome), status, why);
 	if (own)
 		unit_begin(a);
 	store_put_delivery(a->unit->batch, &row);
@@ -126,6 +57,7 @@ static void owed_cb(void *arg, const struct store_delivery *r)
 		.alert_id = alert,
 		.change = (unsigned)r->change,
 		.resolved = r->resolved,
+		.ends = r->ends,
 		.attempts = (unsigned)r->attempts,
 		.created_ms = r->created_ms,
 		.next_at_ms = r->next_ms,
@@ -227,6 +159,76 @@ static struct outbox_receiver make_syslog(
 	};
 }
 
+static int make_slack(const struct config_receiver *r, size_t i, struct outbox_receiver *out,
+	struct arena *kept, struct err *err)
+{
+	const struct config_slack *c = &r->slacks[i];
+
+	*out = (struct outbox_receiver){
+		.name = arena_printf(kept, "%.*s/slack/%zu", STR_ARG(r->name), i),
+		.send_resolved = c->send_resolved,
+		.timeout_ms = c->timeout_ms,
+	};
+	return read_secret(c->api_url_file, &out->url, kept, err);
+}
+
+static int make_pagerduty(const struct config_receiver *r, size_t i, struct outbox_receiver *out,
+	struct arena *kept, struct err *err)
+{
+	const struct config_pagerduty *c = &r->pagerduties[i];
+	const char *key = "";
+	struct buf quoted = BUF_INIT;
+	json_t *j;
+
+	if (read_secret(c->routing_key_file, &key, kept, err))
+		return -1;
+	j = json_str(str_of(key));
+	json_write(j, &quoted);
+	json_decref(j);
+	*out = (struct outbox_receiver){
+		.name = arena_printf(kept, "%.*s/pagerduty/%zu", STR_ARG(r->name), i),
+		.url = c->url.p,
+		.member = arena_printf(kept, "\"routing_key\":%s", quoted.p),
+		.send_resolved = c->send_resolved,
+		.timeout_ms = c->timeout_ms,
+	};
+	explicit_bzero(quoted.p, quoted.len);
+	buf_release(&quoted);
+	return 0;
+}
+
+/* ---- heartbeats ---- */
+
+static bool is_well(void *arg, const char **why)
+{
+	struct app *a = arg;
+	struct pipeline_stats p;
+	struct writer_stats w;
+
+	pipeline_stats(a->pipeline, &p);
+	writer_stats(a->writer, &w);
+	*why = "";
+	if (!a->disk_ok || !w.ok)
+		*why = "the store does not take writes";
+	else if (p.up == 0)
+		*why = "no target could be scraped";
+	return !(*why)[0];
+}
+
+static int add_heartbeat(struct app *a, const struct config_receiver *r, size_t i,
+	struct arena *kept, struct err *err)
+{
+	const struct config_heartbeat *c = &r->heartbeats[i];
+	const char *url = text_or_null(c->url);
+
+	if (read_secret(c->url_file, &url, kept, err))
+		return -1;
+	sink_heartbeat_add(a->heartbeat,
+		arena_printf(kept, "%.*s/heartbeat/%zu", STR_ARG(r->name), i), url, c->interval_ms,
+		c->timeout_ms);
+	return 0;
+}
+
 /* ---- Alertmanagers ---- */
 
 static const void *receiver_of(void *arg, const struct alert *al)
@@ -296,15 +298,28 @@ static void new_alertmanager(struct app *a)
 static int add_receiver(struct app *a, const struct config_receiver *r, struct outbox_receiver **v,
 	size_t *n, struct arena *kept, struct err *err)
 {
-	*v = xrealloc(*v, *n + r->nwebhooks + r->nsyslogs, sizeof(**v));
+	*v = xrealloc(
+		*v, *n + r->nwebhooks + r->nsyslogs + r->nslacks + r->npagerduties, sizeof(**v));
 	for (size_t i = 0; i < r->nwebhooks; i++) {
 		if (make_webhook(r, i, &(*v)[(*n)++], kept, err))
 			return -1;
 	}
 	for (size_t i = 0; i < r->nsyslogs; i++)
 		(*v)[(*n)++] = make_syslog(a, r, i, kept);
+	for (size_t i = 0; i < r->nslacks; i++) {
+		if (make_slack(r, i, &(*v)[(*n)++], kept, err))
+			return -1;
+	}
+	for (size_t i = 0; i < r->npagerduties; i++) {
+		if (make_pagerduty(r, i, &(*v)[(*n)++], kept, err))
+			return -1;
+	}
 	for (size_t i = 0; i < r->nalertmanagers; i++) {
 		if (add_alertmanager(a, r, i, kept, err))
+			return -1;
+	}
+	for (size_t i = 0; i < r->nheartbeats; i++) {
+		if (add_heartbeat(a, r, i, kept, err))
 			return -1;
 	}
 	return 0;
@@ -318,6 +333,7 @@ int app_set_receivers(struct app *a, struct err *err)
 	int rc = 0;
 
 	new_alertmanager(a);
+	a->heartbeat = sink_heartbeat_new(a->base, a->fetch, is_well, a);
 	for (size_t i = 0; i < a->config->nreceivers && rc == 0; i++) {
 		const struct config_receiver *r = &a->config->receivers[i];
 

@@ -11,11 +11,12 @@
  * - Other 4xx: parked, which is told once; never sent again.
  * - Older than give_up_ms: given up.
  *
- * What is stale is not sent.  A message that a later one of its alert overtakes in the queue is
- * dropped.  Where it was to open the alert, no attempt at it can have reached the receiver and the
- * later one says "resolved", both are dropped.  So a receiver that was told of an alert, or may
- * have been, is always told that it ended; one that was not hears neither.  What an earlier process
- * owed may have been sent by it.
+ * What is stale is not sent.  A message that a later one of its alert, or of its group of alerts,
+ * overtakes in the queue is dropped, unless it tells an end that the later one does not.  Where it
+ * was to open the alert, no attempt at it can have reached the receiver and the later one says
+ * "resolved", both are dropped.  So a receiver that was told of an alert, or may have been, is
+ * always told that it ended; one that was not hears neither.  What an earlier process owed may have
+ * been sent by it.
  *
  * A message that a receiver answers five times with 5xx lets the others pass, so that one it cannot
  * digest does not hold up a night's alerts.  (503 does not count: it is the receiver as a whole
@@ -52,6 +53,9 @@ struct outbox_receiver {
 	int (*deliver)(void *arg, struct str body, struct err *err);
 	void *deliver_arg;
 	const char *unix_socket; /* connect there instead, or NULL */
+	/* A JSON member ("\"name\":\"value\"") put first into the body, which is an object: a
+	 * secret that is part of the body, but not of what is stored.  Or NULL. */
+	const char *member;
 	const char *secret; /* signing secret, or NULL: unsigned */
 	const char *username, *password; /* basic; or NULL */
 	const char *authorization; /* value of the Authorization header, or NULL */
@@ -65,10 +69,11 @@ struct outbox_delivery {
 	int64_t id; /* the store's row */
 	const char *receiver;
 	const char *webhook_id;
-	const char *alert_id;
-	unsigned change; /* of the alert: later changes have higher numbers */
+	const char *alert_id; /* or the group's: what a later message of the same overtakes */
+	unsigned change; /* of the alert or group: later changes have higher numbers */
 	bool opening; /* no message of this alert went to this receiver before */
-	bool resolved; /* this message says that the alert ended */
+	bool resolved; /* this message says that the alert, or all of a group, ended */
+	bool ends; /* it tells the end of an alert, which a later one of its group does not */
 	unsigned attempts; /* so far */
 	int64_t created_ms; /* wall; its age is counted from here */
 	int64_t next_at_ms; /* wall; not before, 0 = at once */

@@ -74,7 +74,7 @@ void lane_drop_needless(struct lane *l)
 			lane_finish(l, it, OUTBOX_GIVEN_UP, 0, "it was not delivered in time");
 			continue;
 		}
-		if (!(next = lane_successor(it)))
+		if (it->d.ends || !(next = lane_successor(it)))
 			return;
 		if (it->d.opening && !it->maybe_seen) {
 			next->d.opening = true;
@@ -95,8 +95,8 @@ static char *copy_or_null(const char *s)
 
 static void release_receiver(struct outbox_receiver *r)
 {
-	const char *const own[] = {r->name, r->url, r->unix_socket, r->secret, r->username,
-		r->password, r->authorization, r->ca_file, r->cert_file, r->key_file,
+	const char *const own[] = {r->name, r->url, r->unix_socket, r->member, r->secret,
+		r->username, r->password, r->authorization, r->ca_file, r->cert_file, r->key_file,
 		r->server_name};
 
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
@@ -110,6 +110,7 @@ void lane_set_receiver(struct lane *l, const struct outbox_receiver *r)
 	copy.name = xstrdup(r->name);
 	copy.url = copy_or_null(r->url);
 	copy.unix_socket = copy_or_null(r->unix_socket);
+	copy.member = copy_or_null(r->member);
 	copy.secret = copy_or_null(r->secret);
 	copy.username = copy_or_null(r->username);
 	copy.password = copy_or_null(r->password);

@@ -132,7 +132,7 @@ static int start_request(struct lane *l, const struct item *it, struct err *err)
 {
 	char id[128], stamp[64], signature[32 + NOTIFY_SIGNATURE_MAX], mac[NOTIFY_SIGNATURE_MAX];
 	int64_t now_s = clock_wall_ms() / 1000;
-	struct buf authorization = BUF_INIT;
+	struct buf authorization = BUF_INIT, body = BUF_INIT;
 	const char *headers[8] = {"content-type: application/json",
 		"user-agent: leakwatch/" LEAKWATCH_VERSION, id, stamp};
 	struct fetch_request req = {.url = l->to.url,
@@ -155,12 +155,19 @@ static int start_request(struct lane *l, const struct item *it, struct err *err)
 		.arg = l};
 	size_t n = 4;
 
+	if (l->to.member && it->d.body.len > 1) {
+		buf_addf(&body, "{%s,", l->to.member);
+		buf_addstr(&body, str_from(it->d.body, 1));
+		req.body = buf_str(&body);
+	}
 	snprintf(id, sizeof(id), "webhook-id: %s", it->d.webhook_id);
 	snprintf(stamp, sizeof(stamp), "webhook-timestamp: %" PRId64, now_s);
 	if (l->to.secret) {
 		if (notify_sign(
-			    str_of(l->to.secret), it->d.webhook_id, now_s, it->d.body, mac, err))
+			    str_of(l->to.secret), it->d.webhook_id, now_s, req.body, mac, err)) {
+			buf_release(&body);
 			return -1;
+		}
 		snprintf(signature, sizeof(signature), "webhook-signature: %s", mac);
 		headers[n++] = signature;
 	}
@@ -171,6 +178,7 @@ static int start_request(struct lane *l, const struct item *it, struct err *err)
 	l->answer_len = 0;
 	l->job = fetch_start(l->o->fetch, &req, err);
 	buf_release(&authorization);
+	buf_release(&body);
 	return l->job ? 0 : -1;
 }
 

@@ -168,7 +168,10 @@ const struct config_receiver *config_receiver_of(
 {
 	for (size_t i = 0; i < c->nreceivers; i++) {
 		const struct config_receiver *r = &c->receivers[i];
-		bool all = true;
+		/* Heartbeats are no place for an alert; a receiver of nothing at all swallows it.
+		 */
+		bool all = !r->nheartbeats || r->nwebhooks || r->nsyslogs || r->nalertmanagers ||
+			   r->nslacks || r->npagerduties;
 
 		for (size_t m = 0; all && m < r->nmatch; m++)
 			all = fits(&r->match[m], labels, n);

@@ -112,7 +112,8 @@ void config_check_files(const struct config *c, struct config_errors *errs);
 /* Every key with its type, default and help. */
 void config_print_keys(struct buf *out);
 
-/* The first receiver whose match fits all of the labels' values, or NULL. */
+/* The first receiver whose match fits all of the labels' values, or NULL.  One that has nothing but
+ * heartbeats takes no alert. */
 const struct config_receiver *config_receiver_of(
 	const struct config *c, const struct label *labels, size_t n);
 

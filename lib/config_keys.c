@@ -384,23 +384,23 @@ static const struct key receiver_keys[] = {
 	SINKS("webhook_configs", webhooks, &webhook, 0, "HTTP servers that get JSON."),
 	SINKS("syslog_configs", syslogs, &syslog, 0, "The system's log."),
 	SINKS("alertmanager_configs", alertmanagers, &alertmanager, 0, "Alertmanagers."),
-	SINKS("slack_configs", slacks, &slack, LATER, "Slack channels."),
-	SINKS("pagerduty_configs", pagerduties, &pagerduty, LATER, "PagerDuty services."),
-	SINKS("heartbeat_configs", heartbeats, &heartbeat, LATER,
+	SINKS("slack_configs", slacks, &slack, 0, "Slack channels."),
+	SINKS("pagerduty_configs", pagerduties, &pagerduty, 0, "PagerDuty services."),
+	SINKS("heartbeat_configs", heartbeats, &heartbeat, 0,
 		"Servers that miss us when we are gone."),
 	END
 };
 SECTION(receiver, "receivers[]", config_receiver, config_check_receiver);
 
 static const struct key alerting_keys[] = {
-	V("group_by", LABEL_NAMES, config, group_by, "[job, class]", 0, 0, LATER,
+	V("group_by", LABEL_NAMES, config, group_by, "[job, class]", 0, 0, 0,
 		"Alerts with these labels alike make one message."),
-	V("group_wait", DURATION, config, group_wait_ms, "30s", 0, D, LATER,
-		"Wait for others of a group before its first message."),
-	V("group_interval", DURATION, config, group_interval_ms, "5m", S, 7 * D, LATER,
-		"Time between two messages of a group."),
-	V("repeat_interval", DURATION, config, repeat_interval_ms, "4h", M, 90 * D, LATER,
-		"A message is sent again after that long."),
+	V("group_wait", DURATION, config, group_wait_ms, "30s", 0, D, 0,
+		"Wait for others of a group before a change in it is told."),
+	V("group_interval", DURATION, config, group_interval_ms, "5m", S, 7 * D, 0,
+		"Shortest time between two messages of a group."),
+	V("repeat_interval", DURATION, config, repeat_interval_ms, "4h", S, 90 * D, 0,
+		"A message is sent again after that long, unless acknowledged."),
 	V("give_up_after", DURATION, config, give_up_after_ms, "24h", S, 30 * D, 0,
 		"A message that could not be delivered for that long is given up."),
 	N("rules", NAMED_SECTIONS, offsetof(struct config, alert_rules), &alert_rule, 0,

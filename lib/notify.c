@@ -55,7 +55,7 @@ json_t *notify_json_annotations(const struct alert *a)
 	return o;
 }
 
-static json_t *fingerprint_of(const struct alert_labels *l)
+json_t *notify_json_fingerprint(const struct alert_labels *l)
 {
 	struct buf text = BUF_INIT;
 	json_t *j;
@@ -78,7 +78,7 @@ static json_t *alert_of(const struct alert *a, struct str external_url)
 	json_object_set_new(
 		o, "endsAt", over ? notify_json_time(a->resolved_ms) : json_string(NO_TIME));
 	json_object_set_new(o, "generatorURL", json_str(external_url));
-	json_object_set_new(o, "fingerprint", fingerprint_of(&a->labels));
+	json_object_set_new(o, "fingerprint", notify_json_fingerprint(&a->labels));
 	return o;
 }
 

@@ -40,6 +40,12 @@ static const char *const op_sql[OP_KINDS] = {
 		"UPDATE SET alert_id=?2, at_ms=?3, change=?4, from_state=?5, to_state=?6, "
 		"why=?7",
 	[OP_DELIVERY] = "INSERT INTO outbox VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+	[OP_TOLD] = "INSERT INTO told VALUES(?1,?2,?3,?4,?5) ON CONFLICT(outbox_id, alert_id) DO "
+		    "NOTHING",
+	[OP_SILENCE] = "INSERT INTO silence VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO UPDATE "
+		       "SET ends_ms=?4",
+	[OP_ACK] = "INSERT INTO ack VALUES(?1,?2,?3,?4) ON CONFLICT(alert_id) DO UPDATE SET "
+		   "at_ms=?2, uid=?3, comment=?4",
 	[OP_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
 	[OP_SEEN_TARGET] = "UPDATE target SET last_seen_ms=?2 WHERE id=?1",
 	[OP_SEEN_RUN] = "UPDATE run SET last_seen_ms=?2 WHERE id=?1",
@@ -209,6 +215,33 @@ static void bind_delivery_state(sqlite3_stmt *st, const struct store_delivery *r
 	store_bind_str(st, 6, r->why);
 }
 
+static void bind_told(sqlite3_stmt *st, const struct store_told *r)
+{
+	sqlite3_bind_int64(st, 1, r->outbox_id);
+	store_bind_str(st, 2, r->alert_id);
+	store_bind_str(st, 3, r->receiver);
+	store_bind_str(st, 4, r->state);
+	sqlite3_bind_int64(st, 5, r->at_ms);
+}
+
+static void bind_silence(sqlite3_stmt *st, const struct store_silence *r)
+{
+	store_bind_str(st, 1, r->id);
+	store_bind_str(st, 2, r->matchers);
+	sqlite3_bind_int64(st, 3, r->starts_ms);
+	sqlite3_bind_int64(st, 4, r->ends_ms);
+	sqlite3_bind_int64(st, 5, r->uid);
+	store_bind_str(st, 6, r->comment);
+}
+
+static void bind_ack(sqlite3_stmt *st, const struct store_ack *r)
+{
+	store_bind_str(st, 1, r->alert_id);
+	sqlite3_bind_int64(st, 2, r->at_ms);
+	sqlite3_bind_int64(st, 3, r->uid);
+	store_bind_str(st, 4, r->comment);
+}
+
 /* changes has no closing brace yet, so that values can be added to the batch; it gets one here. */
 static void bind_scrape(sqlite3_stmt *st, struct store_scrape_row *r)
 {
@@ -263,6 +296,15 @@ static void bind_row(sqlite3_stmt *st, const struct store_op *op)
 		break;
 	case OP_DELIVERY:
 		bind_delivery(st, op->row);
+		break;
+	case OP_TOLD:
+		bind_told(st, op->row);
+		break;
+	case OP_SILENCE:
+		bind_silence(st, op->row);
+		break;
+	case OP_ACK:
+		bind_ack(st, op->row);
 		break;
 	case OP_META:
 		meta = op->row;

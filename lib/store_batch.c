@@ -42,7 +42,8 @@ bool store_batch_durable(const struct store_batch *b)
 static bool is_independent(const struct store_op *op)
 {
 	return op->kind == OP_ALERT || op->kind == OP_ALERT_EVENT || op->kind == OP_DELIVERY ||
-	       op->kind == OP_META;
+	       op->kind == OP_META || op->kind == OP_TOLD || op->kind == OP_SILENCE ||
+	       op->kind == OP_ACK;
 }
 
 static bool is_lasting(const struct store_op *op)
@@ -242,6 +243,35 @@ void store_put_delivery(struct store_batch *b, const struct store_delivery *r)
 	keep(b, &c->state);
 	keep(b, &c->body);
 	keep(b, &c->why);
+	b->durable = true;
+}
+
+void store_add_told(struct store_batch *b, const struct store_told *r)
+{
+	struct store_told *c = add_op(b, OP_TOLD, r, sizeof(*r));
+
+	keep(b, &c->alert_id);
+	keep(b, &c->receiver);
+	keep(b, &c->state);
+	b->durable = true;
+}
+
+void store_put_silence(struct store_batch *b, const struct store_silence *r)
+{
+	struct store_silence *c = add_op(b, OP_SILENCE, r, sizeof(*r));
+
+	keep(b, &c->id);
+	keep(b, &c->matchers);
+	keep(b, &c->comment);
+	b->durable = true;
+}
+
+void store_put_ack(struct store_batch *b, const struct store_ack *r)
+{
+	struct store_ack *c = add_op(b, OP_ACK, r, sizeof(*r));
+
+	keep(b, &c->alert_id);
+	keep(b, &c->comment);
 	b->durable = true;
 }
 

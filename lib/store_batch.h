@@ -11,6 +11,7 @@
 #define LEAKWATCH_STORE_BATCH_H
 
 #include "store_rows.h"
+#include "store_told.h"
 
 #define STORE_VALUES_MAX 20000 /* values of one scrape; more are not taken, and told */
 
@@ -53,6 +54,10 @@ void store_add_alert_event(struct store_batch *b, const struct store_alert_event
 /* A new delivery (owed), or the new state of one: then only state, next_ms, done_ms, attempts and
  * why are taken from it. */
 void store_put_delivery(struct store_batch *b, const struct store_delivery *r);
+void store_add_told(struct store_batch *b, const struct store_told *r);
+/* Also the new end of one that is there. */
+void store_put_silence(struct store_batch *b, const struct store_silence *r);
+void store_put_ack(struct store_batch *b, const struct store_ack *r);
 void store_put_meta(struct store_batch *b, const char *key, struct str value);
 /*
  * A scrape, and then its values; a full one every 32 scrapes or so, always as the first of a target

@@ -28,6 +28,9 @@ enum store_op_kind {
 	OP_ALERT_EVENT,
 	OP_DELIVERY,
 	OP_META,
+	OP_TOLD,
+	OP_SILENCE,
+	OP_ACK,
 	OP_SEEN_TARGET, /* in the order of enum store_seen */
 	OP_SEEN_RUN,
 	OP_SEEN_CLASS,

@@ -77,6 +77,9 @@ struct callback {
 		void (*detector)(void *, const struct store_detector *);
 		void (*alert)(void *, const struct store_alert *);
 		void (*delivery)(void *, const struct store_delivery *);
+		void (*told)(void *, const struct store_told *);
+		void (*silence)(void *, const struct store_silence *);
+		void (*ack)(void *, const struct store_ack *);
 	};
 };
 
@@ -302,6 +305,7 @@ static void row_delivery(sqlite3_stmt *st, void *cb, void *arg)
 	struct store_delivery r;
 
 	store_read_delivery_row(st, &r);
+	r.ends = sqlite3_column_int(st, 13) != 0;
 	((struct callback *)cb)->delivery(arg, &r);
 }
 
@@ -310,8 +314,82 @@ int store_load_owed(struct store *s, void (*cb)(void *, const struct store_deliv
 {
 	struct callback c = {.delivery = cb};
 
-	return for_rows(s, "SELECT * FROM outbox WHERE state = 'owed' ORDER BY id", NULL,
-		row_delivery, &c, arg, err);
+	return for_rows(s,
+		"SELECT o.*, EXISTS(SELECT 1 FROM told t WHERE t.outbox_id = o.id AND t.state = "
+		"'resolved') FROM outbox o WHERE o.state = 'owed' ORDER BY o.id",
+		NULL, row_delivery, &c, arg, err);
+}
+
+static void row_told(sqlite3_stmt *st, void *cb, void *arg)
+{
+	struct store_told r = {
+		.outbox_id = sqlite3_column_int64(st, 0),
+		.alert_id = store_column_str(st, 1),
+		.receiver = store_column_str(st, 2),
+		.state = store_column_str(st, 3),
+		.at_ms = sqlite3_column_int64(st, 4),
+	};
+
+	((struct callback *)cb)->told(arg, &r);
+}
+
+/* With max(), SQLite takes the other columns from the row of the maximum. */
+int store_load_told(struct store *s, int64_t resolved_since_ms,
+	void (*cb)(void *, const struct store_told *), void *arg, struct err *err)
+{
+	struct callback c = {.told = cb};
+
+	return for_rows(s,
+		"SELECT max(t.outbox_id), t.alert_id, t.receiver, t.state, t.at_ms FROM alert a "
+		"JOIN told t ON t.alert_id = a.id WHERE a.state IN ('pending', 'firing') OR "
+		"(a.state = 'resolved' AND a.changed_ms >= ?1) GROUP BY t.alert_id, t.receiver",
+		&resolved_since_ms, row_told, &c, arg, err);
+}
+
+static void row_silence(sqlite3_stmt *st, void *cb, void *arg)
+{
+	struct store_silence r = {
+		.id = store_column_str(st, 0),
+		.matchers = store_column_str(st, 1),
+		.starts_ms = sqlite3_column_int64(st, 2),
+		.ends_ms = sqlite3_column_int64(st, 3),
+		.uid = sqlite3_column_int64(st, 4),
+		.comment = store_column_str(st, 5),
+	};
+
+	((struct callback *)cb)->silence(arg, &r);
+}
+
+int store_load_silences(struct store *s, int64_t ends_since_ms,
+	void (*cb)(void *, const struct store_silence *), void *arg, struct err *err)
+{
+	struct callback c = {.silence = cb};
+
+	return for_rows(s, "SELECT * FROM silence WHERE ends_ms >= ?1 ORDER BY starts_ms, id",
+		&ends_since_ms, row_silence, &c, arg, err);
+}
+
+static void row_ack(sqlite3_stmt *st, void *cb, void *arg)
+{
+	struct store_ack r = {
+		.alert_id = store_column_str(st, 0),
+		.at_ms = sqlite3_column_int64(st, 1),
+		.uid = sqlite3_column_int64(st, 2),
+		.comment = store_column_str(st, 3),
+	};
+
+	((struct callback *)cb)->ack(arg, &r);
+}
+
+int store_load_acks(
+	struct store *s, void (*cb)(void *, const struct store_ack *), void *arg, struct err *err)
+{
+	struct callback c = {.ack = cb};
+
+	return for_rows(s,
+		"SELECT k.* FROM ack k JOIN alert a ON a.id = k.alert_id WHERE a.state IN "
+		"('pending', 'firing') ORDER BY k.at_ms",
+		NULL, row_ack, &c, arg, err);
 }
 
 int store_load_meta(struct store *s, const char *key, struct buf *out, struct err *err)

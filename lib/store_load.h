@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "err.h"
 #include "store_rows.h"
+#include "store_told.h"
 
 struct store;
 
@@ -49,6 +50,16 @@ int store_load_alerts(struct store *s, int64_t resolved_since_ms,
 /* State owed, oldest first. */
 int store_load_owed(struct store *s, void (*cb)(void *, const struct store_delivery *), void *arg,
 	struct err *err);
+/* Of alerts that are pending or firing, and of those resolved since: the newest that each receiver
+ * was told of each. */
+int store_load_told(struct store *s, int64_t resolved_since_ms,
+	void (*cb)(void *, const struct store_told *), void *arg, struct err *err);
+/* All that end at or after ends_since_ms, oldest first. */
+int store_load_silences(struct store *s, int64_t ends_since_ms,
+	void (*cb)(void *, const struct store_silence *), void *arg, struct err *err);
+/* Of alerts that are pending or firing. */
+int store_load_acks(
+	struct store *s, void (*cb)(void *, const struct store_ack *), void *arg, struct err *err);
 /* Appends the value to out, nothing when there is none. */
 int store_load_meta(struct store *s, const char *key, struct buf *out, struct err *err);
 

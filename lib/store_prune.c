@@ -98,6 +98,18 @@ static int64_t prune_rest(
 		{"DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state <> 'owed' AND "
 		 "created_ms < ?1 LIMIT ?2)",
 			now_ms - STORE_KEEP_DELIVERIES_MS},
+		/* While the alert stands, what was told of it is not forgotten. */
+		{"DELETE FROM told WHERE (outbox_id, alert_id) IN (SELECT t.outbox_id, t.alert_id "
+		 "FROM told t LEFT JOIN alert a ON a.id = t.alert_id WHERE t.at_ms < ?1 AND "
+		 "(a.id IS NULL OR a.state IN ('resolved', 'inactive')) LIMIT ?2)",
+			now_ms - STORE_KEEP_DELIVERIES_MS},
+		{"DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE ends_ms < ?1 LIMIT "
+		 "?2)",
+			now_ms - STORE_KEEP_ALERTS_MS},
+		{"DELETE FROM ack WHERE alert_id IN (SELECT k.alert_id FROM ack k LEFT JOIN alert "
+		 "a "
+		 "ON a.id = k.alert_id WHERE a.id IS NULL AND k.at_ms < ?1 LIMIT ?2)",
+			now_ms - STORE_KEEP_DELIVERIES_MS},
 	};
 	int64_t changed, n = 0;
 

@@ -303,7 +303,11 @@ int store_read_deliveries(struct store *s, struct str alert_id,
 {
 	struct store_delivery r;
 	sqlite3_stmt *st = NULL;
-	int rc = store_prepare(s, "SELECT * FROM outbox WHERE alert_id = ?1 ORDER BY id", &st, err);
+	int rc = store_prepare(s,
+		"SELECT * FROM outbox WHERE alert_id = ?1 OR id IN (SELECT outbox_id FROM told "
+		"WHERE "
+		"alert_id = ?1) ORDER BY id",
+		&st, err);
 
 	if (rc == 0)
 		store_bind_str(st, 1, alert_id);

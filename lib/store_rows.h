@@ -143,6 +143,7 @@ struct store_delivery {
 	struct str body; /* kept while owed */
 	int64_t created_ms, next_ms, done_ms, attempts;
 	struct str why; /* of the newest failure */
+	bool ends; /* read only: it names an alert that ended (a row of told says so) */
 };
 
 #endif

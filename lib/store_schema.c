@@ -86,6 +86,7 @@ static const char version_1[] =
 /*
  * Buckets: what scrapes fold into (store_fold.c).  One row a target and bucket, in the manner of
  * scrape: the values of series that did not stand still since the bucket before.
+ * told, silence, ack: who was told what, and what people said to it.
  */
 static const char version_2[] =
 	"CREATE TABLE bucket(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL REFERENCES target "
@@ -94,7 +95,16 @@ static const char version_2[] =
 	" upto INTEGER NOT NULL, is_full INTEGER NOT NULL, base INTEGER NOT NULL,"
 	" changes TEXT NOT NULL) STRICT;"
 	"CREATE INDEX bucket_target ON bucket(target_id, width_ms);"
-	"CREATE INDEX bucket_full ON bucket(target_id, width_ms, at_ms) WHERE is_full;";
+	"CREATE INDEX bucket_full ON bucket(target_id, width_ms, at_ms) WHERE is_full;"
+	"CREATE TABLE told(outbox_id INTEGER NOT NULL, alert_id TEXT NOT NULL,"
+	" receiver TEXT NOT NULL, state TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(outbox_id, alert_id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX told_alert ON told(alert_id);"
+	"CREATE TABLE silence(id TEXT PRIMARY KEY NOT NULL, matchers TEXT NOT NULL,"
+	" starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, uid INTEGER NOT NULL,"
+	" comment TEXT NOT NULL) STRICT;"
+	"CREATE TABLE ack(alert_id TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT "
+	"NULL, uid INTEGER NOT NULL, comment TEXT NOT NULL) STRICT;";
 
 /* Step i brings a file of version i to version i + 1. */
 static const char *const steps[STORE_VERSION] = {version_1, version_2};

@@ -78,6 +78,11 @@ static void fill(struct store *s)
 	store_put_verdict(b, &v);
 	store_put_alert(b, &a);
 	store_put_delivery(b, &d);
+	store_add_told(b, &(struct store_told){.outbox_id = d.id,
+				  .alert_id = d.alert_id,
+				  .receiver = STR("oncall"),
+				  .state = STR("firing"),
+				  .at_ms = now});
 	for (int i = 0; i < 3; i++) {
 		struct store_scrape scrape = {
 			.target_id = 1, .at_ms = now - (3 - i) * 60000, .got = 1, .full = i != 1};

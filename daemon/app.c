@@ -151,7 +151,10 @@ static int open_store(struct app *a, struct err *err)
 static int start_writer(struct app *a, struct err *err)
 {
 	struct writer_config c = {
-		.retention_raw_ms = (int64_t)a->config->retention_raw_ms,
+		.keep = {.raw_ms = (int64_t)a->config->retention_raw_ms,
+			.m5_ms = (int64_t)a->config->retention_5m_ms,
+			.h1_ms = (int64_t)a->config->retention_1h_ms,
+			.fold = true},
 		.on_state = app_disk_state,
 		.arg = a,
 	};

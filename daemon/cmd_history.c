@@ -17,18 +17,17 @@
 
 static const char usage[] =
 	"usage: leakwatch history [--db FILE] [--format text|json] TARGET CLASS\n"
-	"The counts of a class over time.  TARGET is job/instance or any unambiguous part of it;\n"
+	"The counts of a class over time: samples, and before them what they were folded into,\n"
+	"buckets of 5 minutes and of 1 hour.  TARGET is job/instance or any unambiguous part of "
+	"it;\n"
 	"CLASS is a class, 'total' or a metric, or any unambiguous part of its name.\n";
 
 struct samples {
-	struct {
-		int64_t at_ms;
-		double value;
-	} * v;
+	struct store_point *v;
 	size_t n, cap;
 };
 
-static void sample_cb(void *arg, int64_t at_ms, double value)
+static void point_cb(void *arg, const struct store_point *point)
 {
 	struct samples *s = arg;
 
@@ -36,8 +35,7 @@ static void sample_cb(void *arg, int64_t at_ms, double value)
 		s->cap = s->cap ? s->cap * 2 : 4096;
 		s->v = xrealloc(s->v, s->cap, sizeof(*s->v));
 	}
-	s->v[s->n].at_ms = at_ms;
-	s->v[s->n++].value = value;
+	s->v[s->n++] = *point;
 }
 
 static struct str name_of(const json_t *row)
@@ -145,8 +143,8 @@ static void add_plot(const struct cmd_db *db, const struct samples *s, struct bu
 	for (size_t i = 0; i < s->n; i++) {
 		at = (size_t)((double)(s->v[i].at_ms - from) / (double)span * (double)(n - 1));
 		at = MIN(at, n - 1); /* a clock set back gives a time before the first */
-		if (!(grid[at] >= s->v[i].value))
-			grid[at] = s->v[i].value;
+		if (!(grid[at] >= s->v[i].max))
+			grid[at] = s->v[i].max;
 	}
 	table_plot(grid, n, columns, PLOT_ROWS, out);
 	buf_adds(out, "         ");
@@ -160,17 +158,17 @@ static void add_plot(const struct cmd_db *db, const struct samples *s, struct bu
 static void add_table_row(
 	struct table *t, const struct samples *s, size_t from, size_t to, struct str name)
 {
-	double low = s->v[from].value, high = low;
+	double low = s->v[from].floor, high = s->v[from].max;
 	struct buf cell = BUF_INIT;
 
 	for (size_t i = from; i < to; i++) {
-		low = MIN(low, s->v[i].value);
-		high = MAX(high, s->v[i].value);
+		low = MIN(low, s->v[i].floor);
+		high = MAX(high, s->v[i].max);
 	}
 	cmd_db_add_time(&cell, s->v[to - 1].at_ms);
 	table_add(t, buf_str(&cell));
 	buf_reset(&cell);
-	cmd_db_add_value(&cell, s->v[to - 1].value, name);
+	cmd_db_add_value(&cell, s->v[to - 1].last, name);
 	table_add(t, buf_str(&cell));
 	buf_reset(&cell);
 	cmd_db_add_value(&cell, low, name);
@@ -198,7 +196,8 @@ static void add_table(const struct samples *s, struct str name, struct buf *out)
 		add_table_row(&t, s, i, i + each, name);
 	table_write(&t, 0, out);
 	if (each > 1)
-		buf_addf(out, "%zu samples, %zu a line; --format json has them all\n", s->n, each);
+		buf_addf(out, "%zu samples%s, %zu a line; --format json has them all\n", s->n,
+			s->v[0].width_ms ? " and buckets" : "", each);
 	table_release(&t);
 }
 
@@ -221,14 +220,27 @@ static void print_text(struct cmd_db *db, const json_t *row, const struct sample
 	buf_release(&out);
 }
 
+static json_t *point_json(const struct store_point *p)
+{
+	json_t *j =
+		json_pack("{s:o,s:o}", "at", cmd_db_seconds(p->at_ms), "value", json_num(p->last));
+
+	if (!p->width_ms)
+		return j;
+	json_object_set_new(j, "seconds", json_num((double)p->width_ms / 1000));
+	json_object_set_new(j, "floor", json_num(p->floor));
+	json_object_set_new(j, "mean", json_num(p->mean));
+	json_object_set_new(j, "max", json_num(p->max));
+	json_object_set_new(j, "samples", json_num((double)p->n));
+	return j;
+}
+
 static void print_json(json_t *row, const struct samples *s)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->n; i++)
-		json_array_append_new(
-			list, json_pack("{s:o,s:o}", "at", cmd_db_seconds(s->v[i].at_ms), "value",
-				      json_num(s->v[i].value)));
+		json_array_append_new(list, point_json(&s->v[i]));
 	json_object_set_new(row, "samples", list);
 	cmd_db_print_json(json_incref(row));
 }
@@ -244,7 +256,7 @@ static int show(struct cmd_db *db, json_t *row)
 	struct err err = ERR_INIT;
 	int code = CMD_OK;
 
-	if (store_read_values(db->store, &series, 0, sample_cb, &s, &err) < 0)
+	if (store_read_history(db->store, &series, 0, point_cb, &s, &err) < 0)
 		code = cmd_db_failed(db, &err);
 	else if (db->json)
 		print_json(row, &s);

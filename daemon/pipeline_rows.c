@@ -196,6 +196,13 @@ static void write_metric(struct target *t, size_t i, struct store_batch *b, bool
 		add_value(b, full, m->series_id, value, &m->saved);
 }
 
+/* In a full row also the values of an endpoint that was not got: later rows build on this one. */
+static void carry_value(struct store_batch *b, int64_t series_id, double saved)
+{
+	if (!isnan(saved))
+		store_add_value(b, series_id, saved);
+}
+
 /* Before the scrape's row, which its values follow at once. */
 static void put_metric_series(struct target *t, struct store_batch *b)
 {
@@ -234,9 +241,15 @@ static void write_values(struct target *t, struct store_batch *b, int64_t at_ms)
 
 		if (s->at * 1000 >= (double)at_ms - 1 && !isnan(s->value))
 			add_value(b, row.full, s->id, s->value, &s->saved);
+		else if (row.full)
+			carry_value(b, s->id, s->saved);
 	}
-	for (size_t i = 0; t->metrics_ok && i < t->nmetrics; i++)
-		write_metric(t, i, b, row.full);
+	for (size_t i = 0; i < t->nmetrics; i++) {
+		if (t->metrics_ok)
+			write_metric(t, i, b, row.full);
+		else if (row.full && t->metrics[i].series_id)
+			carry_value(b, t->metrics[i].series_id, t->metrics[i].saved);
+	}
 }
 
 static void put_target(struct target *t, struct store_batch *b, int64_t now_ms)

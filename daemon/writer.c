@@ -23,8 +23,11 @@
 #define RETRY_LAST_MS  10000
 #define HOUSE_EVERY_MS 10000
 #define HOUSE_OVER_MS  500 /* while the write-ahead log is over its bound */
-#define PRUNE_AGAIN_MS 100
-#define PRUNE_ROWS     200
+#define HOUSE_AGAIN_MS 100 /* when there is more to do */
+#define BITE_ROWS_MIN  20 /* of one transaction of housekeeping */
+#define BITE_ROWS_MAX  400
+#define BITE_LONG_MS   25 /* the next one is smaller */
+#define BITE_SHORT_MS  8 /* the next one is larger */
 #define STOP_GRACE_MS  200 /* for the thread to end after its deadline */
 
 struct item {
@@ -59,7 +62,8 @@ struct writer {
 	struct writer_stats stats;
 	char why[ERR_MAX]; /* why stats.ok is false */
 
-	struct store *store; /* the thread's own while it runs */
+	struct store *store; /* the thread's own while it runs, as is the next */
+	int bite_rows;
 };
 
 static void list_init(struct list *l)
@@ -218,17 +222,44 @@ static int write_group(struct writer *w, struct err *err)
 	return store_should_retry(w->store) ? -1 : apply_one_by_one(w, err);
 }
 
-/* A few old rows; true when there may be more at once. */
-static bool prune(struct writer *w)
+/*
+ * How many rows a bite has is learnt from how long they take on this disk, so that none holds up a
+ * batch that comes meanwhile.
+ */
+static void end_bite(struct writer *w, uint64_t start_ms)
 {
-	int64_t n;
+	uint64_t took = clock_mono_ms() - start_ms;
 
-	n = store_prune(w->store, clock_wall_ms(), w->config.retention_raw_ms, PRUNE_ROWS, NULL);
+	if (took > BITE_LONG_MS)
+		w->bite_rows = MAX(w->bite_rows / 2, BITE_ROWS_MIN);
+	else if (took < BITE_SHORT_MS)
+		w->bite_rows = MIN(w->bite_rows + w->bite_rows / 4, BITE_ROWS_MAX);
 	pthread_mutex_lock(&w->lock);
-	if (n > 0)
-		w->stats.pruned += (uint64_t)n;
+	w->stats.longest_bite_ms = MAX(w->stats.longest_bite_ms, (double)took);
 	pthread_mutex_unlock(&w->lock);
-	return n >= PRUNE_ROWS;
+}
+
+/* A few buckets, then a few old rows; true when there may be more at once. */
+static bool fold_and_prune(struct writer *w)
+{
+	uint64_t start = clock_mono_ms();
+	int rows = w->bite_rows;
+	int64_t folded = 0, pruned;
+	bool again = false;
+
+	if (w->config.keep.fold) {
+		folded = store_fold(w->store, clock_wall_ms(), rows, &again, NULL);
+		end_bite(w, start);
+		start = clock_mono_ms();
+		rows = w->bite_rows;
+	}
+	pruned = store_prune(w->store, clock_wall_ms(), &w->config.keep, rows, NULL);
+	end_bite(w, start);
+	pthread_mutex_lock(&w->lock);
+	w->stats.folded += (uint64_t)MAX(folded, 0);
+	w->stats.pruned += (uint64_t)MAX(pruned, 0);
+	pthread_mutex_unlock(&w->lock);
+	return again || pruned >= rows;
 }
 
 static bool out_of_time(const struct writer *w)
@@ -253,7 +284,7 @@ static uint64_t keep_house(struct writer *w, bool over)
 		w->stats.wal_bytes = wal_bytes;
 		pthread_mutex_unlock(&w->lock);
 	}
-	return w->config.retention_raw_ms > 0 && prune(w) ? PRUNE_AGAIN_MS : HOUSE_EVERY_MS;
+	return fold_and_prune(w) ? HOUSE_AGAIN_MS : HOUSE_EVERY_MS;
 }
 
 /* Waits for work with the lock held.  False: it is time to end. */
@@ -384,6 +415,7 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 		w->config.max_wal_bytes = MAX_WAL_BYTES;
 	w->config.max_wal_bytes = MAX(w->config.max_wal_bytes, MIN_WAL_BYTES);
 	w->store = store;
+	w->bite_rows = BITE_ROWS_MAX / 4;
 	w->told_ok = w->stats.ok = true;
 	w->joined = true;
 	list_init(&w->queue);

@@ -14,8 +14,8 @@
  * order, tries again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided
  * and sent meanwhile, only their rows come later.
  *
- * In idle time it deletes samples past retention, a few rows at a time, so that no transaction
- * holds the disk for long.
+ * In idle time it folds samples into buckets and deletes what is past retention, a few rows at a
+ * time: as many as take about 25 ms on this disk, so that a batch never waits long for it.
  *
  * Life cycle: writer_new (takes the store), writer_submit …, writer_stop, writer_free.
  */
@@ -32,7 +32,7 @@ struct writer_config {
 	size_t max_batches; /* 0: 4096 */
 	size_t max_bytes; /* 0: 32 MiB */
 	int64_t max_wal_bytes; /* 0: 256 MiB; at least 32 MiB */
-	int64_t retention_raw_ms; /* older scrapes are deleted; 0: keep all */
+	struct store_keep keep;
 	/* On the loop thread, at each change: ok, or why not. */
 	void (*on_state)(void *arg, bool ok, const char *why);
 	void *arg;
@@ -45,8 +45,10 @@ struct writer_stats {
 	uint64_t dropped_values; /* samples not stored because the queue was full */
 	uint64_t refused; /* batches that the store would not take (a bug; on_done tells) */
 	uint64_t errors; /* transactions that failed on the disk */
-	uint64_t pruned; /* scrapes deleted by age */
-	double longest_ms, last_ms; /* of a transaction */
+	uint64_t folded; /* buckets made */
+	uint64_t pruned; /* rows deleted by age */
+	double longest_ms, last_ms; /* of a transaction with batches */
+	double longest_bite_ms; /* of one that folds or deletes */
 	int64_t wal_bytes;
 	bool ok;
 };

@@ -274,8 +274,8 @@ SECTION(limits, "limits", config, NULL);
 
 static const struct key retention_keys[] = {
 	V("raw", DURATION, config, retention_raw_ms, "48h", M, 100 * Y, 0, "Samples as scraped."),
-	V("5m", DURATION, config, retention_5m_ms, "30d", M, 100 * Y, LATER, "5-minute buckets."),
-	V("1h", DURATION, config, retention_1h_ms, "400d", M, 100 * Y, LATER, "1-hour buckets."),
+	V("5m", DURATION, config, retention_5m_ms, "30d", M, 100 * Y, 0, "5-minute buckets."),
+	V("1h", DURATION, config, retention_1h_ms, "400d", M, 100 * Y, 0, "1-hour buckets."),
 	END
 };
 SECTION(retention, "retention", config, config_check_retention);

@@ -75,18 +75,40 @@ int store_apply(
 /* The newest failure was the disk's (full, I/O, read-only, busy): the same again may succeed. */
 bool store_should_retry(const struct store *s);
 
+#define STORE_5M_MS   300000
+#define STORE_HOUR_MS 3600000
+
+/* How long each is kept; 0: for good. */
+struct store_keep {
+	int64_t raw_ms, m5_ms, h1_ms;
+	bool fold; /* make buckets; else the other two mean nothing */
+};
+
+/*
+ * Folding, in one transaction that reads about max_rows rows of at most STORE_FOLD_TARGETS targets;
+ * the next call goes on with the next ones.  The scrapes of 5 minutes become one bucket when a
+ * later scrape has come or those 5 minutes are past (and STORE_FOLD_LATE_MS), and twelve of those
+ * the bucket of an hour.  They are made as early as they can be, so that retention has only to
+ * delete. A clock that is set back gives a second bucket for the same time: order is that of the
+ * rows.  How many buckets were made, or -1 with err; *again: there is more to do at once.
+ */
+#define STORE_FOLD_TARGETS 50
+#define STORE_FOLD_LATE_MS 10000
+int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, struct err *err);
+
 /*
  * Retention, in one transaction of about max_rows rows and STORE_PRUNE_TARGETS targets; the next
  * call goes on with the next ones, at once when max_rows were deleted, else some seconds later.
- * Deletes scrapes older than keep_ms (but of each target the newest full one before that, since
- * later ones build on it), classes and targets that ended or left that long ago with all that
- * belongs to them (their ids must not be used again), and what is older than the two limits below.
+ * Deletes scrapes and buckets older than keep says (but of each target the newest full one before
+ * that, since later ones build on it, and nothing that is not folded yet), classes and targets that
+ * ended or left longer ago than anything is kept with all that belongs to them (their ids must not
+ * be used again), stacks that no class shows any more, and what is older than the two limits below.
  * How many rows, or -1 with err.
  */
 #define STORE_PRUNE_TARGETS	 200
 #define STORE_KEEP_ALERTS_MS	 (400 * 86400000ll) /* resolved alerts */
 #define STORE_KEEP_DELIVERIES_MS (30 * 86400000ll) /* outbox rows that nobody is owed */
-int64_t store_prune(
-	struct store *s, int64_t now_ms, int64_t keep_ms, int max_rows, struct err *err);
+int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows,
+	struct err *err);
 
 #endif

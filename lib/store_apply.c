@@ -379,7 +379,7 @@ static int choose_sync(struct store *s, bool durable, int64_t mono_ms, struct er
 }
 
 /* A rollback's own failure has nothing to add: SQLite has rolled back by itself then. */
-static void roll_back(struct store *s)
+void store_roll_back(struct store *s)
 {
 	bool retry = s->retry;
 
@@ -411,6 +411,6 @@ int store_apply(
 	s->unsynced = !s->full_sync;
 	return 0;
 failed:
-	roll_back(s);
+	store_roll_back(s);
 	return -1;
 }

@@ -293,7 +293,7 @@ void store_add_scrape(struct store_batch *b, const struct store_scrape *r)
 }
 
 /* The shortest text that reads back as the same number; most samples are small integers. */
-static void add_number(struct buf *out, double v)
+void store_add_number(struct buf *out, double v)
 {
 	char text[32];
 
@@ -319,7 +319,7 @@ bool store_add_value(struct store_batch *b, int64_t series_id, double value)
 	before = r->changes.len;
 	buf_addf(&r->changes, "%s\"%" PRId64 "\":", r->values ? "," : "", series_id - r->base);
 	if (isfinite(value))
-		add_number(&r->changes, value);
+		store_add_number(&r->changes, value);
 	else
 		buf_adds(&r->changes, "null");
 	r->values++;

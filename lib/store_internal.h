@@ -77,7 +77,9 @@ struct store {
 	bool unsynced; /* something was committed since the last sync */
 	int64_t synced_mono_ms;
 	bool retry;
-	int64_t prune_target; /* where store_prune goes on */
+	int64_t prune_target[3]; /* where store_prune goes on: scrapes, buckets of either width */
+	int64_t prune_stack; /* the same for stacks */
+	int64_t fold_target; /* where store_fold goes on */
 	sqlite3_stmt *ops[OP_KINDS];
 	sqlite3_stmt *delivery_state;
 };
@@ -94,6 +96,8 @@ int store_copy_to(struct store *s, const char *path, struct err *err);
 
 /* "text: what SQLite says"; returns -1. */
 int store_fail(struct store *s, struct err *err, const char *text);
+/* Ends the transaction, if there still is one; what store_should_retry says stays. */
+void store_roll_back(struct store *s);
 int store_exec(struct store *s, const char *sql, struct err *err);
 int store_prepare(struct store *s, const char *sql, sqlite3_stmt **out, struct err *err);
 /* 1 a row, 0 done, -1 with err. */
@@ -112,5 +116,22 @@ void store_read_alert_row(sqlite3_stmt *st, struct store_alert *r);
 void store_read_delivery_row(sqlite3_stmt *st, struct store_delivery *r);
 struct str store_column_str(sqlite3_stmt *st, int i);
 double store_column_double(sqlite3_stmt *st, int i); /* NULL gives NAN */
+
+/* A value as it stands in `changes`: whole numbers without a point, others so that they come back.
+ */
+void store_add_number(struct buf *out, double v);
+
+/* What `changes` of a bucket says of one series. */
+struct store_entry {
+	int64_t series_id;
+	bool moved; /* it did not stand still: all numbers are given */
+	double floor, mean, max, last; /* all the same when not moved; NAN: no value */
+	int64_t n; /* of moved; -1: as many as the bucket has */
+};
+/* Takes the next entry; *p begins at the opening brace.  False at the end, or where the text is
+ * none of ours any more. */
+bool store_entry_next(const char **p, int64_t base, struct store_entry *e);
+/* Adds one, with the comma or brace before it; the caller adds the closing brace. */
+void store_entry_add(struct buf *out, int64_t base, const struct store_entry *e);
 
 #endif

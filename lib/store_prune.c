@@ -18,53 +18,101 @@ static int run_with(
 	return rc < 0 ? -1 : 0;
 }
 
-/* The target after this one that has scrapes; 0 when there is none. */
-static int next_target(struct store *s, int64_t *id, struct err *err)
+/*
+ * All before the newest full row of the time that is past: what comes after that is told as changes
+ * from it.  A row from a time when the clock was behind makes no later one old, and one from the
+ * future goes with its neighbours.  ?5 is the last row that is folded, or any later one.
+ */
+static const char prune_scrapes[] =
+	"DELETE FROM scrape WHERE id IN (SELECT id FROM scrape WHERE target_id = ?1 AND id < "
+	"(SELECT max(f.id) FROM scrape f WHERE f.target_id = ?1 AND f.is_full AND f.at_ms <= ?2 "
+	"AND f.id <= ?5) AND (at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)";
+#define PRUNE_BUCKETS(width)                                                                       \
+	"DELETE FROM bucket WHERE id IN (SELECT id FROM bucket WHERE target_id = ?1 AND "          \
+	"width_ms = " width " AND id < (SELECT max(f.id) FROM bucket f WHERE f.target_id = ?1 "    \
+	"AND f.width_ms = " width " AND f.is_full AND f.at_ms <= ?2 AND f.id <= ?5) AND "          \
+	"(at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)"
+
+/* One sort of rows that a target has many of, and how far through the targets we are. */
+struct sort {
+	const char *next_sql; /* the target after ?1 that has such rows */
+	const char *prune_sql;
+	const char *folded_sql; /* the last such row of target ?1 that is folded; NULL: no matter */
+	int64_t keep_ms;
+	int64_t *target;
+};
+
+static int query_with(
+	struct store *s, const char *sql, int64_t param, int64_t *out, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = store_prepare(s,
-		"SELECT target_id FROM scrape WHERE target_id > ?1 ORDER BY 1 LIMIT 1", &st, err);
+	int rc = store_prepare(s, sql, &st, err);
 
 	if (rc == 0) {
-		sqlite3_bind_int64(st, 1, *id);
+		sqlite3_bind_int64(st, 1, param);
 		rc = store_step(s, st, err);
 	}
-	*id = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
+	*out = rc == 1 ? sqlite3_column_int64(st, 0) : 0;
 	sqlite3_finalize(st);
 	return rc < 0 ? -1 : 0;
 }
 
-/*
- * All before the newest full scrape of the time that is past: what comes after that is told as
- * changes from it.  A row from a time when the clock was behind makes no later one old, and one
- * from the future goes with its neighbours.
- */
-static const char prune_sql[] =
-	"DELETE FROM scrape WHERE id IN (SELECT id FROM scrape WHERE target_id = ?1 AND id < "
-	"(SELECT max(f.id) FROM scrape f WHERE f.target_id = ?1 AND f.is_full AND f.at_ms <= ?2) "
-	"AND (at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)";
-
-static int64_t prune_scrapes(
-	struct store *s, int64_t now_ms, int64_t keep_ms, int64_t max_rows, struct err *err)
+static int64_t prune_sort(
+	struct store *s, const struct sort *sort, int64_t now_ms, int64_t max_rows, struct err *err)
 {
-	int64_t changed, n = 0;
+	int64_t changed, folded = INT64_MAX, n = 0;
 
+	if (sort->keep_ms <= 0 || max_rows <= 0)
+		return 0;
 	for (int visited = 0; visited < STORE_PRUNE_TARGETS; visited++) {
-		if (s->prune_target == 0 && next_target(s, &s->prune_target, err) < 0)
+		if (*sort->target == 0 && query_with(s, sort->next_sql, 0, sort->target, err) < 0)
 			return -1;
-		if (s->prune_target == 0)
+		if (*sort->target == 0)
 			break;
-		if (run_with(s, prune_sql,
-			    (int64_t[]){s->prune_target, now_ms - keep_ms, now_ms, max_rows - n},
+		if (sort->folded_sql &&
+			query_with(s, sort->folded_sql, *sort->target, &folded, err) < 0)
+			return -1;
+		if (run_with(s, sort->prune_sql,
+			    (int64_t[]){*sort->target, now_ms - sort->keep_ms, now_ms, max_rows - n,
+				    folded},
 			    &changed, err) < 0)
 			return -1;
 		n += changed;
 		if (n >= max_rows)
 			break; /* this one has more: the next call goes on with it */
-		if (next_target(s, &s->prune_target, err) < 0)
+		if (query_with(s, sort->next_sql, *sort->target, sort->target, err) < 0)
 			return -1;
-		if (s->prune_target == 0)
+		if (*sort->target == 0)
 			break; /* been through all */
+	}
+	return n;
+}
+
+static int64_t prune_history(struct store *s, int64_t now_ms, const struct store_keep *keep,
+	int64_t max_rows, struct err *err)
+{
+	static const char next_scrape[] =
+		"SELECT target_id FROM scrape WHERE target_id > ?1 ORDER BY 1 LIMIT 1";
+	static const char next_bucket[] =
+		"SELECT target_id FROM bucket WHERE target_id > ?1 ORDER BY 1 LIMIT 1";
+#define FOLDED(width)                                                                              \
+	"SELECT upto FROM bucket WHERE target_id = ?1 AND width_ms = " width                       \
+	" ORDER BY id DESC LIMIT 1"
+	const struct sort sorts[] = {
+		{next_scrape, prune_scrapes, keep->fold ? FOLDED("300000") : NULL, keep->raw_ms,
+			&s->prune_target[0]},
+		{next_bucket, PRUNE_BUCKETS("300000"), FOLDED("3600000"),
+			keep->fold ? keep->m5_ms : 0, &s->prune_target[1]},
+		{next_bucket, PRUNE_BUCKETS("3600000"), NULL, keep->fold ? keep->h1_ms : 0,
+			&s->prune_target[2]},
+	};
+	int64_t changed, n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(sorts); i++) {
+		changed = prune_sort(s, &sorts[i], now_ms, max_rows - n, err);
+		if (changed < 0)
+			return -1;
+		n += changed;
 	}
 	return n;
 }
@@ -82,7 +130,8 @@ static int64_t prune_rest(
 			now_ms - keep_ms},
 		{"DELETE FROM target WHERE id IN (SELECT id FROM target WHERE gone_ms < ?1 AND "
 		 "(SELECT count(*) FROM (SELECT 1 FROM scrape WHERE target_id = target.id LIMIT "
-		 "100)) < 100 LIMIT max(1, ?2 / 100))",
+		 "100)) < 100 AND (SELECT count(*) FROM (SELECT 1 FROM bucket WHERE target_id = "
+		 "target.id LIMIT 100)) < 100 LIMIT max(1, ?2 / 200))",
 			now_ms - keep_ms},
 		{"DELETE FROM run WHERE id IN (SELECT r.id FROM run r WHERE r.last_seen_ms < ?1 "
 		 "AND "
@@ -122,20 +171,57 @@ static int64_t prune_rest(
 	return n;
 }
 
-int64_t store_prune(struct store *s, int64_t now_ms, int64_t keep_ms, int max_rows, struct err *err)
+/*
+ * Stacks that no class shows any more: a few of them are looked at each time, from where the last
+ * call stopped.  Deleting a class leaves its stack, since others may show the same.
+ */
+static int64_t prune_stacks(struct store *s, int64_t max_rows, struct err *err)
 {
-	int64_t n, more = 0;
+	int64_t from = s->prune_stack, changed;
+
+	if (max_rows <= 0)
+		return 0;
+	if (run_with(s,
+		    "DELETE FROM stack WHERE fingerprint IN (SELECT fingerprint FROM stack WHERE "
+		    "fingerprint > ?1 ORDER BY 1 LIMIT ?2) AND NOT EXISTS (SELECT 1 FROM "
+		    "class_stack c WHERE c.fingerprint = stack.fingerprint)",
+		    (int64_t[]){from, max_rows}, &changed, err) < 0)
+		return -1;
+	/* One row further on than was looked at, at most; the deleted ones among them are gone. */
+	if (query_with(s,
+		    "SELECT coalesce(max(fingerprint), -9223372036854775807) FROM (SELECT "
+		    "fingerprint FROM stack WHERE fingerprint > ?1 ORDER BY 1 LIMIT 100)",
+		    from, &s->prune_stack, err) < 0)
+		return -1;
+	return changed;
+}
+
+/* Classes and targets stay as long as anything of them is kept; 0: for good. */
+static int64_t longest(const struct store_keep *keep)
+{
+	if (!keep->fold)
+		return keep->raw_ms;
+	if (keep->raw_ms <= 0 || keep->m5_ms <= 0 || keep->h1_ms <= 0)
+		return INT64_MAX / 2;
+	return MAX(keep->raw_ms, MAX(keep->m5_ms, keep->h1_ms));
+}
+
+int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows,
+	struct err *err)
+{
+	int64_t n, rest = 0, stacks = 0;
 
 	s->retry = false;
 	if (store_exec(s, "BEGIN IMMEDIATE", err) < 0)
 		return -1;
-	n = prune_scrapes(s, now_ms, keep_ms, max_rows, err);
+	n = prune_history(s, now_ms, keep, max_rows, err);
 	if (n >= 0 && n < max_rows)
-		more = prune_rest(s, now_ms, keep_ms, max_rows - n, err);
-	if (n < 0 || more < 0 || store_exec(s, "COMMIT", err) < 0) {
-		if (!sqlite3_get_autocommit(s->db))
-			sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		rest = prune_rest(s, now_ms, longest(keep), max_rows - n, err);
+	if (n >= 0 && rest >= 0 && n + rest < max_rows)
+		stacks = prune_stacks(s, MIN(max_rows - n - rest, (int64_t)100), err);
+	if (n < 0 || rest < 0 || stacks < 0 || store_exec(s, "COMMIT", err) < 0) {
+		store_roll_back(s);
 		return -1;
 	}
-	return n + more;
+	return n + rest + stacks;
 }

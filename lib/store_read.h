@@ -54,6 +54,19 @@ int store_read_series(struct store *s, int64_t target_id,
 int store_read_values(struct store *s, const struct store_series *series, int64_t from_ms,
 	void (*cb)(void *, int64_t at_ms, double value), void *arg, struct err *err);
 
+/*
+ * The same with what has been folded: buckets of an hour, then of 5 minutes, then the samples that
+ * are still there, each where nothing finer is.  A sample has width_ms 0 and the same number in all
+ * places.  A store of version 1 has samples only.
+ */
+struct store_point {
+	int64_t at_ms, width_ms; /* begin and width of the bucket */
+	double floor, mean, max, last; /* floor: the lowest mean of a minute */
+	int64_t n; /* samples in it */
+};
+int store_read_history(struct store *s, const struct store_series *series, int64_t from_ms,
+	void (*cb)(void *, const struct store_point *), void *arg, struct err *err);
+
 /* All changes of an alert, and all its deliveries, oldest first. */
 int store_read_events(struct store *s, struct str alert_id,
 	void (*cb)(void *, const struct store_alert_event *), void *arg, struct err *err);

@@ -84,8 +84,8 @@ struct store_series {
 
 /*
  * One scrape that got at least one endpoint.  Its values are those that changed since the scrape of
- * the target before it, or all when full.  So a series without a value here is unchanged when its
- * endpoint is in got, and missing when it is not.
+ * the target before it, or all when full (of an endpoint that was not got: as before).  A series
+ * without one here is unchanged when its endpoint is in got, and missing when it is not.
  */
 struct store_scrape {
 	int64_t target_id, at_ms;

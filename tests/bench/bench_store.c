@@ -139,7 +139,8 @@ static void prune_all(struct store *s)
 
 	do {
 		start = seconds();
-		n = store_prune(s, START + 30 * DAY_MS, DAY_MS, 200, &err);
+		n = store_prune(
+			s, START + 30 * DAY_MS, &(struct store_keep){.raw_ms = DAY_MS}, 200, &err);
 		must((int)n, &err);
 		took = seconds() - start;
 		worst = took > worst ? took : worst;

@@ -450,7 +450,9 @@ static void clock_set_back_changes_no_order(void **state)
 	assert_string_equal(seen.text, "0:5 60000:6 -3500000:7 -3440000:8 ");
 	assert_int_equal(query(p->db, "SELECT value FROM v_latest"), 8);
 	/* Retention that reaches between the two times deletes only what is old by its time too. */
-	assert_int_equal(store_prune(s, NOW + 100000, 3500000, 100, NULL), 1);
+	assert_int_equal(
+		store_prune(s, NOW + 100000, &(struct store_keep){.raw_ms = 3500000}, 100, NULL),
+		1);
 	seen.text[0] = '\0';
 	assert_int_equal(store_read_values(s, &class, NOW - 4000000, value_cb, &seen, NULL), 0);
 	assert_string_equal(seen.text, "0:5 60000:6 -3440000:8 ");
@@ -830,7 +832,8 @@ static void old_samples_go(void **state)
 	}
 	must_apply(s, b);
 	do {
-		n = store_prune(s, NOW + 155000, 100000, 16, NULL); /* before 55 s */
+		n = store_prune(s, NOW + 155000, &(struct store_keep){.raw_ms = 100000}, 16,
+			NULL); /* before 55 s */
 		assert_true(n >= 0);
 		total += n;
 		calls++;

@@ -394,7 +394,7 @@ static void old_samples_are_pruned_in_idle_time(void **state)
 		submit(samples(i, 1), i);
 	run_until(&fx.done, 5);
 	writer_free(fx.w);
-	start((struct writer_config){.retention_raw_ms = 3600000});
+	start((struct writer_config){.keep.raw_ms = 3600000});
 	while (stats.pruned < 4 && clock_mono_ms() < end)
 		writer_stats(fx.w, &stats);
 	assert_int_equal(stats.pruned, 4);

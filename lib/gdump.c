@@ -32,6 +32,7 @@ struct gdump *gdump_new(const struct gdump_sink *sink)
 	buf_init(&g->carry);
 	buf_init(&g->unquoted);
 	buf_init(&g->proto);
+	buf_init(&g->stash);
 	return g;
 }
 
@@ -42,6 +43,7 @@ void gdump_free(struct gdump *g)
 	buf_release(&g->carry);
 	buf_release(&g->unquoted);
 	buf_release(&g->proto);
+	buf_release(&g->stash);
 	gunzip_free(g->gunzip);
 	free(g->frames);
 	free(g->pcs);
@@ -57,6 +59,8 @@ void gdump_reset(struct gdump *g)
 	buf_reset(&g->carry);
 	buf_reset(&g->unquoted);
 	buf_init(&g->proto);
+	buf_init(&g->stash);
+	buf_release(&kept.stash);
 	buf_release(&kept.proto); /* rare, and large */
 	gunzip_free(kept.gunzip);
 	g->frames = kept.frames;
@@ -99,7 +103,7 @@ static void end_record(struct gdump *g)
 
 	if (g->kind == RECORD_COUNT)
 		gdump_count_record(g, text);
-	else
+	else if (!gdump_split_keep(g, text))
 		gdump_goroutine_record(g, text);
 	if (g->carried)
 		buf_consume(&g->carry, g->record_len);
@@ -114,6 +118,7 @@ static void begin_record(struct gdump *g, enum record_kind kind, const char *p, 
 	g->record_len = n;
 	g->record_line = (uint32_t)g->stats.lines;
 	g->runtime_stack = false;
+	g->outside = g->outside && g->stash_next;
 }
 
 /* "rax    0x0": a line of the register dump after a crash. */
@@ -164,6 +169,7 @@ static void other_line(struct gdump *g, struct str line)
 	uint32_t number = (uint32_t)g->stats.lines;
 
 	if (gdump_is_crash_line(line)) {
+		gdump_split_crash(g, line);
 		g->crash = true;
 		g->runtime_stack = str_starts(line, STR("runtime stack:"));
 		if (g->stats.format == GDUMP_DEBUG2)
@@ -173,6 +179,8 @@ static void other_line(struct gdump *g, struct str line)
 	if (g->runtime_stack)
 		return;
 	if (begun)
+		gdump_split_outside(g);
+	if (begun)
 		gdump_bad_line(g, number, "not part of a goroutine dump", line);
 	else if (!g->header_inside && str_find(line, STR("goroutine ")) >= 0)
 		g->header_inside = str_find(line, STR(" [")) >= 0;
@@ -180,6 +188,7 @@ static void other_line(struct gdump *g, struct str line)
 
 static void begin_goroutine(struct gdump *g, const struct goroutine_header *h, struct str text)
 {
+	gdump_split_goroutine(g, h);
 	g->crash |= h->gp || h->id == 0;
 	if (g->stats.format == GDUMP_UNKNOWN || g->stats.format == GDUMP_DEBUG2)
 		g->stats.format = g->crash ? GDUMP_CRASH : GDUMP_DEBUG2;
@@ -206,6 +215,7 @@ static bool take_profile_header(struct gdump *g, struct str line)
 
 	if (!gdump_profile_header(line, &name, &total))
 		return false;
+	gdump_split_profile(g);
 	if (g->stats.format == GDUMP_UNKNOWN) {
 		g->stats.format = str_is(name, "goroutine")	  ? GDUMP_DEBUG1
 				  : str_is(name, "goroutineleak") ? GDUMP_LEAK
@@ -253,6 +263,8 @@ static bool continues(const struct gdump *g, const char *p, size_t n)
 	if (g->kind == RECORD_COUNT)
 		return n && *p == '#';
 	if (n == 0 || (n == 1 && *p == '\r'))
+		return false;
+	if (g->sink.end && gdump_is_crash_begin(str_n(p, n)))
 		return false;
 	if (*p != 'g' || n < 10 || memcmp(p, "goroutine ", 10) != 0)
 		return true;
@@ -456,6 +468,11 @@ static int refuse(const struct gdump *g, struct err *err)
 		what);
 }
 
+void gdump_at_line(struct gdump *g, uint32_t line)
+{
+	g->stats.lines = line - 1;
+}
+
 /* The last line, when it has no newline, and the record it ends. */
 static void end_lines(struct gdump *g)
 {
@@ -473,6 +490,7 @@ static void end_lines(struct gdump *g)
 	g->at_end = true;
 	if (g->kind != RECORD_NONE)
 		end_record(g);
+	gdump_split_end(g);
 }
 
 int gdump_finish(struct gdump *g, struct err *err)
@@ -491,11 +509,7 @@ int gdump_finish(struct gdump *g, struct err *err)
 	end_lines(g);
 	if (s->format == GDUMP_UNKNOWN)
 		return refuse(g, err);
-	if (s->announced > g->counted) {
-		s->lost += s->announced - g->counted;
-		s->truncated |=
-			s->bad_lines == 0; /* nothing is unreadable, so the end is missing */
-	}
+	gdump_settle(g);
 	if ((s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0) || g->gunzip_failed)
 		s->truncated = true;
 	return 0;

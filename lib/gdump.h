@@ -43,6 +43,8 @@ enum gdump_format {
 /* "debug1", "goroutineleak", "count", "debug2", "crash", "proto", "unknown". */
 const char *gdump_format_name(enum gdump_format f);
 
+struct gdump_stats;
+
 struct gdump_sink {
 	/*
 	 * debug=1 only, may be NULL: asked before a record's frames are parsed.  True means "known,
@@ -55,6 +57,14 @@ struct gdump_sink {
 	 * named "0x…" without a file.  Frames of debug=0 are all of them, the runtime's too.
 	 */
 	void (*group)(void *arg, const struct group *g);
+	/*
+	 * May be NULL: several dumps in one body are then read as one.  Else called where another
+	 * dump begins, with what there is to say of the one before it; of the last one
+	 * gdump_stats tells.  Another one begins at a profile's header, at a goroutine that has
+	 * been printed already or runs where only the first can (debug=2), and at "SIGQUIT:",
+	 * "panic:" and "fatal error:" after goroutines.
+	 */
+	void (*end)(void *arg, const struct gdump_stats *s);
 	void *arg;
 };
 
@@ -80,6 +90,8 @@ struct gdump *gdump_new(const struct gdump_sink *sink);
 void gdump_free(struct gdump *g);
 void gdump_reset(struct gdump *g);
 void gdump_feed(struct gdump *g, const char *p, size_t n);
+/* The next byte fed begins that line of the input (mend took lines out, or put them together). */
+void gdump_at_line(struct gdump *g, uint32_t line);
 /*
  * Ends the body.  0, also for other count profiles (format GDUMP_COUNT) and for a leak profile that
  * found none; or -1 when nothing in it was such a dump: err says what was received instead (an HTML

@@ -341,19 +341,36 @@ static void take_lines(struct gdump *g, struct goroutine_lines *l)
 	}
 }
 
+/* Eight neighbours share a cache line: ids are handed out in runs. */
+static size_t id_slot(uint64_t id, uint64_t seed)
+{
+	uint64_t h = (id >> 3 ^ seed) * 0x9e3779b97f4a7c15;
+
+	return (size_t)((h ^ h >> 32) << 3 | (id & 7));
+}
+
 /* Whether the id was there already. */
 static bool find_or_add(uint64_t *ids, size_t cap, uint64_t id, uint64_t seed)
 {
-	/* Eight neighbours share a cache line: ids are handed out in runs. */
-	uint64_t h = (id >> 3 ^ seed) * 0x9e3779b97f4a7c15, slot = (h ^ h >> 32) << 3 | (id & 7);
-
-	for (size_t i = (size_t)slot & (cap - 1);; i = (i + 1) & (cap - 1)) {
+	for (size_t i = id_slot(id, seed) & (cap - 1);; i = (i + 1) & (cap - 1)) {
 		if (ids[i] == id)
 			return true;
 		if (ids[i] == 0) {
 			ids[i] = id;
 			return false;
 		}
+	}
+}
+
+bool gdump_has_id(const struct gdump *g, uint64_t id)
+{
+	uint64_t seed = (uint64_t)(uintptr_t)g;
+
+	if (id == 0 || g->nids == 0)
+		return id == 0 && g->id_zero;
+	for (size_t i = id_slot(id, seed) & (g->ids_cap - 1);; i = (i + 1) & (g->ids_cap - 1)) {
+		if (g->ids[i] == id || g->ids[i] == 0)
+			return g->ids[i] == id;
 	}
 }
 

@@ -52,6 +52,17 @@ struct gdump {
 	bool at_end; /* the body ended inside the record that is being parsed … */
 	bool unterminated; /* … and its last line has no newline */
 
+	/* Where one dump ends and another begins (sink.end). */
+	bool first_runs; /* the dump's first goroutine is the one that made it */
+	bool dashes; /* "-----": more of the same crash follows */
+	uint64_t crash_text; /* hash of the line that the crash began with */
+	bool stash_next; /* the record under way may be the first one of another dump … */
+	bool stashed; /* … which the next one tells */
+	struct buf stash;
+	uint32_t stash_line;
+	bool outside; /* bad lines since the last record: of no dump, if another one begins … */
+	struct gdump_stats before; /* … and what was told before them */
+
 	/* Recognition. */
 	char head[RECEIVED_HEAD]; /* the body's first bytes, for the message when it is no dump */
 	size_t head_len;
@@ -87,6 +98,22 @@ struct gdump {
 /* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
 void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);
 
+/* gdump_split.c: each returns at once when the sink does not tell dumps apart. */
+void gdump_split_profile(struct gdump *g);
+void gdump_split_goroutine(struct gdump *g, const struct goroutine_header *h);
+void gdump_split_crash(struct gdump *g, struct str line);
+/* A goroutine's record has ended: true when it is kept until the next one tells where it belongs.
+ */
+bool gdump_split_keep(struct gdump *g, struct str text);
+/* The end: what was kept belongs to the dump before. */
+void gdump_split_end(struct gdump *g);
+/* A bad line outside of every record comes. */
+void gdump_split_outside(struct gdump *g);
+/* "SIGQUIT:", "panic:" or "fatal error:", which end a goroutine though no empty line does. */
+bool gdump_is_crash_begin(struct str line);
+/* lost and truncated, from all that was read of the dump. */
+void gdump_settle(struct gdump *g);
+
 /* What SIGQUIT, panics, `go run` and `go test` print around and between goroutines. */
 bool gdump_is_crash_line(struct str line);
 
@@ -115,5 +142,6 @@ int gdump_proto_finish(struct gdump *g, struct err *err);
 /* gdump_debug2.c */
 bool gdump_parse_header(struct str line, struct goroutine_header *h);
 void gdump_goroutine_record(struct gdump *g, struct str text);
+bool gdump_has_id(const struct gdump *g, uint64_t id);
 
 #endif

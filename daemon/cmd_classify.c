@@ -1,5 +1,6 @@
 /* leakwatch classify: a dump by class; stacks of each; rules for what has no name yet. */
 #include "cmd.h"
+#include "cmd_dumps.h"
 #include "cmd_source.h"
 #include "json.h"
 #include "report.h"
@@ -43,6 +44,8 @@ struct options {
 	const char *config_file, *out_dir;
 	int format;
 	bool suggest, several;
+	char **argv;
+	int code; /* CMD_OK, or that of what failed besides reading */
 };
 
 /* ---- --out ------------------------------------------------------------------------------------
@@ -118,9 +121,9 @@ static int write_classes(const struct report *r, const char *dir, struct err *er
 
 /* ---- printing ---------------------------------------------------------------------------------
  */
-static void print(const struct report *r, const char *source, const struct options *o)
+static void print(const struct report *r, const struct cmd_dump *d, const struct options *o)
 {
-	struct buf out = BUF_INIT;
+	struct buf out = BUF_INIT, note = BUF_INIT;
 
 	if (o->suggest) {
 		if (report_suggest(r, SUGGESTED_RULES, &out) == 0)
@@ -129,47 +132,35 @@ static void print(const struct report *r, const char *source, const struct optio
 		json_t *doc = report_classes_json(r);
 
 		if (o->several)
-			json_object_set_new(doc, "source", json_str(str_of(source)));
+			json_object_set_new(doc, "source", json_str(str_of(d->source)));
 		json_write(doc, &out);
 		buf_addc(&out, '\n');
 		json_decref(doc);
 	} else {
-		struct report_view view = {.name = str_of(strcmp(source, "-") ? source : "input"),
+		struct report_view view = {.name = str_of(cmd_dumps_name(d->source)),
 			.classes = SIZE_MAX,
 			.brief = true};
 
+		if (d->number > 1)
+			buf_addf(&note, "the last of %u dumps in it\n", d->number);
+		if (*d->mended)
+			buf_addf(&note, "mended: %s\n", d->mended);
+		view.note = buf_str(&note);
 		report_text(r, &view, &out);
 	}
 	fwrite(out.p, 1, out.len, stdout);
 	buf_release(&out);
+	buf_release(&note);
 }
 
-static int classify_source(char **argv, const struct classifier *classifier, const char *source,
-	const struct options *o)
+static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
 {
-	struct report *r = report_new(classifier, o->out_dir != NULL);
-	const struct gdump_sink sink = report_sink(r);
-	struct gdump *g = gdump_new(&sink);
+	struct options *o = arg;
 	struct err err = ERR_INIT;
-	struct symbols *symbols = symbols_new();
-	int code;
 
-	report_symbols(r, symbols);
-	code = cmd_source_read(source, g, symbols, &err);
-	if (code != CMD_OK) {
-		cmd_error(code, argv, &err);
-	} else {
-		report_end(r, gdump_stats(g));
-		print(r, source, o);
-		fflush(stdout); /* before what is told of it */
-		cmd_source_warn(argv, source, gdump_stats(g));
-		if (o->out_dir && write_classes(r, o->out_dir, &err) != 0)
-			code = cmd_error(CMD_IO, argv, &err);
-	}
-	gdump_free(g);
-	report_free(r);
-	symbols_free(symbols);
-	return code;
+	print(r, d, o);
+	if (o->out_dir && write_classes(r, o->out_dir, &err) != 0)
+		o->code = cmd_error(CMD_IO, o->argv, &err);
 }
 
 /* CMD_OK, or -1 when there is nothing more to do than return *code. */
@@ -223,7 +214,8 @@ static int read_options(int argc, char **argv, struct options *o, int *code)
 
 int cmd_classify(int argc, char **argv)
 {
-	struct options o = {.format = TEXT};
+	struct options o = {.format = TEXT, .argv = argv};
+	struct cmd_dumps how = {.argv = argv, .take = take_cb, .arg = &o};
 	struct classifier *classifier;
 	struct config *config;
 	int code;
@@ -233,11 +225,14 @@ int cmd_classify(int argc, char **argv)
 	code = cmd_source_rules(argv, o.config_file, &config, &classifier);
 	if (code != CMD_OK)
 		return code;
+	how.classifier = classifier;
+	how.stacks = o.out_dir != NULL;
 	for (int i = optind; i < argc; i++) {
-		int one = classify_source(argv, classifier, argv[i], &o);
+		int one = cmd_dumps_read(&how, argv[i]);
 
 		code = code == CMD_OK ? one : code;
 	}
+	code = code == CMD_OK ? o.code : code;
 	classifier_free(classifier);
 	config_free(config);
 	return code;

@@ -1,8 +1,9 @@
 /* leakwatch report: what is in a goroutine dump. */
 #include "cmd.h"
+#include "cmd_dumps.h"
 #include "cmd_source.h"
 #include "json.h"
-#include "report.h"
+#include "overtime.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,21 +14,25 @@
 #define CLASSES_SHOWN 40 /* in text; JSON has all */
 
 static const char usage[] =
-	"usage: leakwatch report [-c FILE] [--format text|json] SOURCE...\n"
+	"usage: leakwatch report [-c FILE] [--format text|markdown|json] [--all] SOURCE...\n"
 	"Sums up goroutine dumps: classes, states, how long they wait, where, and who made them.\n"
 	"\n"
-	"SOURCE is a file (debug=1, debug=2, or what SIGQUIT and panics print), - for standard\n"
-	"input, or a URL; of http://HOST:PORT it asks for /debug/pprof/goroutine?debug=1.\n"
+	"SOURCE is a file (debug=0, 1 or 2, or what SIGQUIT and panics print; also from a log, a "
+	"mail\n"
+	"or a wiki), - for standard input, or a URL; of http://HOST:PORT it asks for\n"
+	"/debug/pprof/goroutine?debug=1.  Several sources are a table over time, a row each.\n"
 	"\n"
 	"  -c, --config FILE    configuration whose classes come before the built-in ones\n"
-	"      --format FORMAT  text for people (default), or one JSON object for each source\n"
+	"      --format FORMAT  text for people (default), Markdown, or one JSON object each\n"
+	"      --all            of a file with several dumps all of them, not the last one; of\n"
+	"                       several sources a report each\n"
 	"      --help           this text\n"
 	"\n"
 	"Exit status: 0 done (also when a dump is cut: told on standard error), 65 a source is no\n"
 	"goroutine dump, 74 it can't be read.\n";
 
-static const char *const formats[] = {"text", "json", NULL};
-enum { TEXT, JSON };
+static const char *const formats[] = {"text", "markdown", "json", NULL};
+enum { TEXT, MARKDOWN, JSON };
 
 static size_t terminal_columns(void)
 {
@@ -38,83 +43,90 @@ static size_t terminal_columns(void)
 	return 100;
 }
 
-static void print(const struct report *r, const char *source, int format, bool several)
+struct options {
+	int format;
+	bool several; /* sources, or dumps of one */
+	bool table; /* a row each instead of a report each */
+	struct overtime *rows;
+};
+
+static void print_table(const struct options *o)
 {
 	struct buf out = BUF_INIT;
 
-	if (format == JSON) {
-		json_t *doc = report_json(r);
-
-		if (several)
-			json_object_set_new(doc, "source", json_str(str_of(source)));
-		json_write(doc, &out);
-		buf_addc(&out, '\n');
-		json_decref(doc);
-	} else {
-		struct report_view view = {.name = str_of(strcmp(source, "-") ? source : "input"),
-			.classes = CLASSES_SHOWN,
-			.columns = terminal_columns()};
-
-		report_text(r, &view, &out);
-	}
+	overtime_write(o->rows, o->format == MARKDOWN, terminal_columns(), &out);
 	fwrite(out.p, 1, out.len, stdout);
 	buf_release(&out);
 }
 
-static int report_source(char **argv, const struct classifier *classifier, const char *source,
-	int format, bool several)
+static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
 {
-	struct report *r = report_new(classifier, false);
-	const struct gdump_sink sink = report_sink(r);
-	struct gdump *g = gdump_new(&sink);
-	struct err err = ERR_INIT;
-	struct symbols *symbols = symbols_new();
-	int code;
+	const struct options *o = arg;
+	struct buf out = BUF_INIT, note = BUF_INIT;
+	struct report_view view = {.name = str_of(cmd_dumps_name(d->source)),
+		.classes = CLASSES_SHOWN,
+		.columns = terminal_columns()};
 
-	report_symbols(r, symbols);
-	code = cmd_source_read(source, g, symbols, &err);
-	if (code != CMD_OK) {
-		cmd_error(code, argv, &err);
-	} else {
-		report_end(r, gdump_stats(g));
-		print(r, source, format, several);
-		fflush(stdout); /* before what is told of it */
-		cmd_source_warn(argv, source, gdump_stats(g));
+	if (o->table) {
+		overtime_add(o->rows, d->source, r);
+		return;
 	}
-	gdump_free(g);
-	report_free(r);
-	symbols_free(symbols);
-	return code;
+	cmd_dumps_note(d, &note);
+	view.note = buf_str(&note);
+	if (o->format == JSON) {
+		json_t *doc = report_json(r);
+
+		if (o->several || !d->last || d->number > 1)
+			json_object_set_new(doc, "source", json_str(str_of(d->source)));
+		if (!d->last || d->number > 1)
+			json_object_set_new(doc, "dump", json_integer(d->number));
+		json_write(doc, &out);
+		buf_addc(&out, '\n');
+		json_decref(doc);
+	} else if (o->format == MARKDOWN) {
+		report_markdown(r, &view, &out);
+	} else {
+		report_text(r, &view, &out);
+	}
+	fwrite(out.p, 1, out.len, stdout);
+	buf_release(&out);
+	buf_release(&note);
 }
 
 int cmd_report(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{"all", no_argument, NULL, 'a'},
 		{"config", required_argument, NULL, 'c'},
 		{"format", required_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *config_file = NULL;
+	struct options o = {.format = TEXT};
 	struct classifier *classifier;
+	struct cmd_dumps how = {.argv = argv, .take = take_cb, .arg = &o};
 	struct config *config;
-	int c, code, format = TEXT;
+	int c, code;
 
 	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		switch (c) {
+		case 'a':
+			how.all = true;
+			break;
 		case 'c':
 			config_file = optarg;
 			break;
 		case 'f':
-			format = cmd_word(argv, "--format", optarg, formats);
-			if (format < 0)
+			o.format = cmd_word(argv, "--format", optarg, formats);
+			if (o.format < 0)
 				return CMD_USAGE;
 			break;
 		case 'h':
 			fputs(usage, stdout);
 			return CMD_OK;
 		default:
-			return cmd_usage(argv, "options are -c, --format and --help");
+			return cmd_usage(argv, "options are -c, --format, --all and --help");
 		}
 	}
 	if (optind == argc)
@@ -122,11 +134,18 @@ int cmd_report(int argc, char **argv)
 	code = cmd_source_rules(argv, config_file, &config, &classifier);
 	if (code != CMD_OK)
 		return code;
+	how.classifier = classifier;
+	o.several = argc - optind > 1;
+	o.table = o.several && o.format != JSON && !how.all;
+	o.rows = overtime_new();
 	for (int i = optind; i < argc; i++) {
-		int one = report_source(argv, classifier, argv[i], format, argc - optind > 1);
+		int one = cmd_dumps_read(&how, argv[i]);
 
 		code = code == CMD_OK ? one : code;
 	}
+	if (o.table)
+		print_table(&o);
+	overtime_free(o.rows);
 	classifier_free(classifier);
 	config_free(config);
 	return code;

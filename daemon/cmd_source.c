@@ -1,7 +1,9 @@
 #include "cmd_source.h"
 
+#include "clock.h"
 #include "cmd.h"
 #include "fetch.h"
+#include "mend.h"
 #include "safe.h"
 #include "xalloc.h"
 
@@ -13,12 +15,67 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYMBOL_BYTES (256 * 1024) /* of an answer of /debug/pprof/symbol */
+#define SYMBOL_BYTES	  (256 * 1024) /* of an answer of /debug/pprof/symbol */
+#define PROGRESS_AFTER_MS 1000
+#define PROGRESS_EVERY_MS 200
+
+/* ---- mended, on the way to the parser ---------------------------------------------------------
+ */
+struct reader {
+	const char *source;
+	struct gdump *g;
+	struct mend *m;
+	uint64_t bytes, began_ms, told_ms;
+	bool progress; /* standard error is a terminal */
+};
+
+static void mended_cb(void *arg, const char *p, size_t n, uint32_t line)
+{
+	struct reader *r = arg;
+
+	gdump_at_line(r->g, line);
+	gdump_feed(r->g, p, n);
+}
+
+static void begin_reading(struct reader *r, const char *source, struct gdump *g)
+{
+	const struct mend_sink sink = {.out = mended_cb, .arg = r};
+
+	*r = (struct reader){.source = source, .g = g, .m = mend_new(&sink)};
+	r->began_ms = r->told_ms = clock_mono_ms();
+	r->progress = isatty(STDERR_FILENO) == 1;
+}
+
+/* One line that is written over, for what takes longer than a second. */
+static void tell_progress(struct reader *r)
+{
+	uint64_t now = clock_mono_ms();
+	struct buf b = BUF_INIT;
+
+	if (now < r->began_ms + PROGRESS_AFTER_MS || now < r->told_ms + PROGRESS_EVERY_MS)
+		return;
+	r->told_ms = now;
+	buf_adds(&b, "\r\x1b[K");
+	safe_add_cut(&b, str_of(r->source), 60);
+	buf_addf(&b, ": %llu MB, %llu goroutines", (unsigned long long)(r->bytes / 1000000),
+		(unsigned long long)gdump_stats(r->g)->parsed);
+	fwrite(b.p, 1, b.len, stderr);
+	buf_release(&b);
+}
+
+static void read_bytes(struct reader *r, const char *p, size_t n)
+{
+	r->bytes += n;
+	mend_feed(r->m, p, n);
+	if (r->progress)
+		tell_progress(r);
+}
 
 /* ---- files ------------------------------------------------------------------------------------
  */
-static int read_file(const char *source, struct gdump *g, struct err *err)
+static int read_file(struct reader *r, struct err *err)
 {
+	const char *source = r->source;
 	bool standard = strcmp(source, "-") == 0;
 	int fd = standard ? STDIN_FILENO : open(source, O_RDONLY | O_CLOEXEC);
 	static char piece[256 * 1024];
@@ -31,7 +88,7 @@ static int read_file(const char *source, struct gdump *g, struct err *err)
 			continue;
 		if (n < 0)
 			break;
-		gdump_feed(g, piece, (size_t)n);
+		read_bytes(r, piece, (size_t)n);
 	}
 	if (n < 0)
 		err_set(err, "cannot read %s: %s", source, strerror(errno));
@@ -45,7 +102,7 @@ static int read_file(const char *source, struct gdump *g, struct err *err)
 struct download {
 	struct event_base *base;
 	struct fetch *fetch;
-	struct gdump *g;
+	struct reader *r;
 	struct buf kept; /* the dump so far, unless it is too large to wait for symbols */
 	bool keeping;
 	struct buf *symbols; /* where the answer under way goes, when it is no dump */
@@ -55,7 +112,7 @@ struct download {
 static void let_go(struct download *d)
 {
 	d->keeping = false;
-	gdump_feed(d->g, d->kept.p, d->kept.len);
+	read_bytes(d->r, d->kept.p, d->kept.len);
 	buf_release(&d->kept);
 }
 
@@ -72,7 +129,7 @@ static bool body_cb(void *arg, const char *p, size_t n)
 	if (d->keeping)
 		buf_add(&d->kept, p, n);
 	else
-		gdump_feed(d->g, p, n);
+		read_bytes(d->r, p, n);
 	return true;
 }
 
@@ -160,10 +217,10 @@ static void ask_symbols(struct download *d, const char *url, struct symbols *sym
 	buf_release(&answer);
 }
 
-static int read_url(const char *source, struct gdump *g, struct symbols *symbols, struct err *err)
+static int read_url(struct reader *r, struct symbols *symbols, struct err *err)
 {
-	struct download d = {.base = event_base_new(), .g = g, .kept = BUF_INIT, .keeping = true};
-	char *url = page_of(source);
+	struct download d = {.base = event_base_new(), .r = r, .kept = BUF_INIT, .keeping = true};
+	char *url = page_of(r->source);
 	int result = -1;
 
 	if (!d.base) {
@@ -189,17 +246,28 @@ out:
 
 /* ---- all of them ------------------------------------------------------------------------------
  */
-int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols, struct err *err)
+int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols,
+	struct buf *mended, struct err *err)
 {
-	int result = is_url(source) ? read_url(source, g, symbols, err) : read_file(source, g, err);
+	struct reader r;
+	int result, code = CMD_IO;
+	bool cut;
 
-	if (result != 0)
-		return CMD_IO;
-	if (gdump_finish(g, err) != 0) {
+	begin_reading(&r, source, g);
+	result = is_url(source) ? read_url(&r, symbols, err) : read_file(&r, err);
+	cut = mend_finish(r.m, err) != 0;
+	if (r.progress && r.told_ms > r.began_ms)
+		fputs("\r\x1b[K", stderr);
+	if (result == 0 && gdump_finish(g, cut ? NULL : err) == 0)
+		code = CMD_OK;
+	else if (result == 0)
+		code = CMD_DATA;
+	if (code == CMD_DATA)
 		err_wrap(err, "%s", strcmp(source, "-") == 0 ? "standard input" : source);
-		return CMD_DATA;
-	}
-	return CMD_OK;
+	if (mended)
+		mend_words(mend_done(r.m), mended);
+	mend_free(r.m);
+	return code;
 }
 
 void cmd_source_warn(char **argv, const char *source, const struct gdump_stats *s)

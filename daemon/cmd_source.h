@@ -2,8 +2,9 @@
  * cmd_source: what the offline commands read.  Level 4.
  *
  * A SOURCE is a file, "-" for standard input, or an http(s) URL.  Whatever it is, its bytes are
- * pushed into the parser as they come; nothing is kept, but the answer of a target's goroutine
- * page until the target has named the hidden frames.
+ * mended (lib/mend.h) and pushed into the parser as they come; nothing is kept, but the answer of a
+ * target's goroutine page until the target has named the hidden frames.  What takes longer than a
+ * second shows its progress where standard error is a terminal.
  */
 #ifndef LEAKWATCH_CMD_SOURCE_H
 #define LEAKWATCH_CMD_SOURCE_H
@@ -22,9 +23,10 @@
  * (err: it is no goroutine dump, and what it is).  A URL without a path, or of the pprof index, is
  * asked for its goroutine page with debug=1, which does not stop the target; of such a page the
  * target is asked for the names of hidden frames, into symbols, before g is fed.  An answer that
- * ended early is a dump that is cut.
+ * ended early is a dump that is cut.  mended, unless NULL, gets the words of what was mended.
  */
-int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols, struct err *err);
+int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols,
+	struct buf *mended, struct err *err);
 
 /* Tells on standard error what is missing from a dump that was read: cut, lost, unreadable. */
 void cmd_source_warn(char **argv, const char *source, const struct gdump_stats *s);

@@ -355,9 +355,21 @@ void report_free(struct report *r)
 	free(r);
 }
 
+/* As announced, else parsed and lost. */
 uint64_t report_total(const struct report *r)
 {
 	return r->stats.announced > 0 ? r->stats.announced : r->stats.parsed + r->stats.lost;
+}
+
+size_t report_class_count(const struct report *r)
+{
+	return r->nclasses;
+}
+
+uint64_t report_class_at(const struct report *r, size_t index, struct str *name)
+{
+	*name = r->sorted[index]->name;
+	return r->sorted[index]->count;
 }
 
 void report_stacks(const struct report *r,

@@ -45,10 +45,19 @@ struct report_view {
 	size_t classes; /* at most so many are shown; the rest is summed up */
 	size_t columns; /* long hints are broken there; 0 = not at all */
 	bool brief; /* a line a class: no states, places, creators and hints */
+	struct str note; /* lines for below the first one; may be empty */
 };
 
 /* For a terminal or a ticket: plain text, control characters escaped. */
 void report_text(const struct report *r, const struct report_view *view, struct buf *out);
+
+/* The same as a Markdown table, for a ticket or a wiki; names are escaped. */
+void report_markdown(const struct report *r, const struct report_view *view, struct buf *out);
+
+/* After report_end: goroutines in all, classes, and one of them, largest first. */
+uint64_t report_total(const struct report *r);
+size_t report_class_count(const struct report *r);
+uint64_t report_class_at(const struct report *r, size_t index, struct str *name);
 
 /*
  * For each class, largest first: its name and the text of its stacks, the most frequent first (made

@@ -61,7 +61,9 @@ struct report {
 /* Minutes that the counts of enum waiting begin with. */
 extern const uint32_t report_waiting_minutes[WAITING];
 
-/* total of the contract: as announced, else parsed and lost. */
-uint64_t report_total(const struct report *r);
+/* "2 min", "3 h", "2 d": whole units, as the runtime rounds down too. */
+void report_add_age(struct buf *out, uint32_t minutes);
+/* What is missing from the dump and why, a line each, behind `indent`; nothing when it is whole. */
+void report_add_losses(const struct report *r, const char *indent, struct buf *out);
 
 #endif

@@ -13,8 +13,7 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* "2 min", "3 h", "2 d": whole units, as the runtime rounds down too. */
-static void add_age(struct buf *out, uint32_t minutes)
+void report_add_age(struct buf *out, uint32_t minutes)
 {
 	if (minutes < 60)
 		buf_addf(out, "%u min", minutes);
@@ -45,25 +44,44 @@ static void add_wrapped(struct buf *out, struct str text, size_t indent, size_t 
 	buf_addc(out, '\n');
 }
 
-static void add_head(const struct report *r, const struct report_view *view, struct buf *out)
+void report_add_losses(const struct report *r, const char *indent, struct buf *out)
 {
 	const struct gdump_stats *s = &r->stats;
+
+	if (s->lost > 0) {
+		buf_addf(out, "%s%llu of them (%.1f %%) could not be read", indent,
+			(unsigned long long)s->lost,
+			100.0 * (double)s->lost / (double)report_total(r));
+		if (s->first_bad[0])
+			buf_addf(out, ": line %u: %s", s->first_bad_line, s->first_bad);
+		buf_addc(out, '\n');
+	} else if (s->bad_lines > 0) {
+		buf_addf(out, "%s%llu line%s could not be read: line %u: %s\n", indent,
+			(unsigned long long)s->bad_lines, plural(s->bad_lines), s->first_bad_line,
+			s->first_bad);
+	}
+	if (s->duplicates > 0)
+		buf_addf(out, "%s%llu printed again under the same number, counted once\n", indent,
+			(unsigned long long)s->duplicates);
+	if (s->truncated)
+		buf_addf(
+			out, "%sthe dump is cut off: what came after the cut is missing\n", indent);
+	if (r->bytes_dropped > 0)
+		buf_addf(out, "%snames fill %zu MiB: new ones are counted as \"other\"\n", indent,
+			REPORT_BYTES_MAX >> 20);
+}
+
+static void add_head(const struct report *r, const struct report_view *view, struct buf *out)
+{
 	unsigned long long total = report_total(r);
+	struct str note = view->note, line;
 
 	safe_add(out, view->name);
 	buf_addf(out, ": %llu goroutine%s in %zu class%s (%s)\n", total, plural(total), r->nclasses,
-		r->nclasses == 1 ? "" : "es", gdump_format_name(s->format));
-	if (s->lost > 0)
-		buf_addf(out, "  %llu of them could not be read%s%s\n", (unsigned long long)s->lost,
-			s->first_bad[0] ? ": " : "", s->first_bad);
-	if (s->duplicates > 0)
-		buf_addf(out, "  %llu printed again under the same number, counted once\n",
-			(unsigned long long)s->duplicates);
-	if (s->truncated)
-		buf_adds(out, "  the dump is cut off: what came after the cut is missing\n");
-	if (r->bytes_dropped > 0)
-		buf_addf(out, "  names fill %zu MiB: new ones are counted as \"other\"\n",
-			REPORT_BYTES_MAX >> 20);
+		r->nclasses == 1 ? "" : "es", gdump_format_name(r->stats.format));
+	while (str_line(&note, &line))
+		buf_addf(out, "  %.*s\n", STR_ARG(line));
+	report_add_losses(r, "  ", out);
 }
 
 static void add_waiting(const struct report *r, struct buf *out)
@@ -84,7 +102,7 @@ static void add_waiting(const struct report *r, struct buf *out)
 		buf_addf(out, "  stuck: %llu in ", (unsigned long long)row->count);
 		safe_add(out, row->name);
 		buf_adds(out, ", the oldest for ");
-		add_age(out, row->minutes);
+		report_add_age(out, row->minutes);
 		buf_addc(out, '\n');
 	}
 }
@@ -139,7 +157,7 @@ static void add_class(const struct report *r, const struct report_class *c,
 	double share = r->stats.parsed ? 100.0 * (double)c->count / (double)r->stats.parsed : 0;
 
 	if (c->oldest_minutes > 0)
-		add_age(&age, c->oldest_minutes);
+		report_add_age(&age, c->oldest_minutes);
 	buf_addf(out, "%9llu %5.1f %%  %7s  ", (unsigned long long)c->count, share, age.p);
 	safe_add(out, c->name);
 	buf_adds(out, c->rule && c->rule->ignore ? "  (ignored)\n" : "\n");

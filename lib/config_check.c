@@ -225,7 +225,7 @@ void config_check_detect(struct reader *r, const struct node *n, void *object)
 
 	if (window && c->detect.window_s != 120)
 		config_warning(r->errs, window->key_line, window->key_column,
-			"window: the detector's clock runs %.3g times as fast: for tests and "
+			"window: the detector's clock runs %.0f times as fast: for tests and "
 			"demonstrations only",
 			120 / c->detect.window_s);
 }

@@ -223,6 +223,7 @@ class Daemon:
         self.process = None
 
     def configure(self, config):
+        config = {"web": {"listen_address": ""}, **config}  # its default port is for one daemon of a host
         with open(self.config_path, "w", encoding="utf-8") as f:
             f.write(yaml(config) + "\n")
 

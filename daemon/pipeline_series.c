@@ -157,6 +157,11 @@ static void sync_process(struct target *t, double now, bool goroutines, bool met
 		if (!isnan(vitals_get(t->vitals, vital_of(kinds[i]))))
 			need_slot(t, kinds[i], now);
 	}
+	/* Descriptors end at what the process may open: a rise that would be there soon is urgent.
+	 */
+	if (metrics && target_slot(t, SERIES_FDS, (struct str){0}))
+		detect_set_limit(target_slot(t, SERIES_FDS, (struct str){0})->series->detect,
+			vitals_get(t->vitals, VITAL_MAX_FDS));
 }
 
 /* ---- judging ---- */

@@ -33,6 +33,7 @@ int cmd_backtest(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_classes(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

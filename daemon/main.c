@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
 	{"classes", cmd_classes, "every class of goroutines with its count and verdict"},
 	{"classify", cmd_classify, "a dump by class; --suggest writes rules for what has no name"},
+	{"diff", cmd_diff, "what changed between two dumps"},
 	{"history", cmd_history, "the numbers of one class over time"},
 	{"record", cmd_record, "save what a service answers, for a bug report or a test"},
 	{"replay", cmd_replay, "serve a recording as if it were the service"},

@@ -28,7 +28,7 @@ def test_usage_errors(words):
     assert command(*words, code=2) == ""
 
 
-@pytest.mark.parametrize("name", ["run", "check-config", "report", "classify", "status", "targets", "classes", "alerts", "history", "record", "replay"])
+@pytest.mark.parametrize("name", ["run", "check-config", "report", "classify", "diff", "status", "targets", "classes", "alerts", "history", "record", "replay"])
 def test_help(name):
     assert command(name, "--help").startswith(f"usage: leakwatch {name}")
     assert name in command("--help")

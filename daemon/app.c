@@ -20,8 +20,6 @@ static struct store_batch *begin_cb(void *arg)
 	return unit_begin(arg)->batch;
 }
 
-static void arm_alerts(struct app *a);
-
 static bool commit_cb(void *arg, struct store_batch *b)
 {
 	struct app *a = arg;
@@ -29,14 +27,14 @@ static bool commit_cb(void *arg, struct store_batch *b)
 
 	(void)b; /* it is the unit's */
 	whole = unit_commit(a);
-	arm_alerts(a);
+	app_arm_alerts(a);
 	return whole;
 }
 
 /* ---- timers ---- */
 
 /* Alerts wait for times of their own: `for`, keep_firing_for; groups of them too: group_wait. */
-static void arm_alerts(struct app *a)
+void app_arm_alerts(struct app *a)
 {
 	int64_t next = MIN(alert_next_ms(a->alerts), group_next_ms(a->groups)), in;
 	struct timeval tv;
@@ -57,7 +55,7 @@ static void alert_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	alert_tick(a->alerts, clock_wall_ms());
 	group_tick(a->groups, clock_wall_ms());
-	arm_alerts(a);
+	app_arm_alerts(a);
 }
 
 static void tell_systemd(struct app *a)
@@ -169,12 +167,6 @@ static int start_writer(struct app *a, struct err *err)
 	return 0;
 }
 
-static bool never(void *arg, const struct alert *al)
-{
-	(void)arg, (void)al;
-	return false;
-}
-
 static void make_groups(struct app *a)
 {
 	const struct config *c = a->config;
@@ -185,8 +177,8 @@ static void make_groups(struct app *a)
 		.repeat_ms = (int64_t)c->repeat_interval_ms,
 		.alerts = a->alerts,
 		.send = app_send_group,
-		.silenced = never,
-		.acked = never,
+		.silenced = app_is_silenced,
+		.acked = app_is_acked,
 		.arg = a,
 	};
 
@@ -233,7 +225,7 @@ static void add_events(struct app *a)
 	event_add(a->ev_int, NULL);
 	event_add(a->ev_second, &second);
 	a->refreshed_ms = clock_wall_ms();
-	arm_alerts(a);
+	app_arm_alerts(a);
 }
 
 static int start(struct app *a, struct err *err)
@@ -243,7 +235,8 @@ static int start(struct app *a, struct err *err)
 		return -1;
 	if (store_load_maxima(a->store, &a->ids, err) || make_parts(a, err))
 		return -1;
-	if (app_load_alerts(a, err) || pipeline_load(a->pipeline, a->store, err))
+	if (app_load_said(a, err) || app_load_alerts(a, err) ||
+		pipeline_load(a->pipeline, a->store, err))
 		return -1;
 	a->exit_code = CMD_CONFIG;
 	if (app_add_targets(a, err))
@@ -254,6 +247,7 @@ static int start(struct app *a, struct err *err)
 		return -1;
 	add_events(a);
 	app_status_start(a);
+	app_open_control(a);
 	scrape_start(a->scrape);
 	a->exit_code = CMD_OK;
 	return 0;
@@ -262,6 +256,7 @@ static int start(struct app *a, struct err *err)
 static void release(struct app *a)
 {
 	app_status_stop(a);
+	control_free(a->control);
 	scrape_free(a->scrape);
 	if (a->writer && !writer_stop(a->writer, WRITER_STOP_MS))
 		log_msg(LEVEL_ERROR, "the store did not take all rows before the end");
@@ -274,6 +269,8 @@ static void release(struct app *a)
 	pipeline_free(a->pipeline);
 	alert_table_free(a->alerts);
 	group_set_free(a->groups);
+	silence_set_free(a->silences);
+	map_free(a->acks, NULL);
 	free(a->group_by);
 	fetch_free(a->fetch);
 	store_close(a->store);

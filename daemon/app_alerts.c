@@ -90,6 +90,8 @@ void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, 
 		app_owe(a, al);
 	if (al->state == ALERT_FIRING || al->state == ALERT_RESOLVED)
 		sink_alertmanager_changed(a->alertmanager, al);
+	if (al->state == ALERT_RESOLVED || al->state == ALERT_INACTIVE)
+		app_forget_ack(a, al);
 	log_alert(al, why);
 	if (own)
 		unit_commit(a);

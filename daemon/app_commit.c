@@ -76,6 +76,8 @@ static void stored_cb(void *arg, bool ok, const char *why)
 	if (!ok)
 		log_limited(LEVEL_ERROR, "store", "rows not stored: %s", why);
 	release(u);
+	if (u->request)
+		app_answer(u->request, u->done_id, ok);
 	unlink_unit(u);
 	free(u);
 }

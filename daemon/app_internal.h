@@ -11,6 +11,7 @@
 
 #include "alert.h"
 #include "app.h"
+#include "control.h"
 #include "group.h"
 #include "map.h"
 #include "outbox.h"
@@ -19,6 +20,7 @@
 #include "sink_alertmanager.h"
 #include "sink_heartbeat.h"
 #include "sink_syslog.h"
+#include "silence.h"
 #include "store.h"
 #include "store_load.h"
 #include "writer.h"
@@ -36,6 +38,8 @@ struct unit {
 	struct app *app;
 	struct store_batch *batch;
 	struct owed *owed, **owed_end;
+	struct control_request *request; /* answered when it is stored; or NULL */
+	char done_id[SILENCE_ID_MAX]; /* with this */
 	struct unit *next, **link; /* list of those on their way */
 };
 
@@ -54,6 +58,9 @@ struct app {
 	struct sink_alertmanager *alertmanager;
 	struct sink_heartbeat *heartbeat;
 	struct group_set *groups;
+	struct control *control;
+	struct silence_set *silences;
+	struct map *acks; /* ids of alerts that somebody took */
 	const char **group_by; /* names of the configuration */
 	struct map *told; /* while starting: what receivers were told of alerts */
 	size_t nalertmanagers; /* peers so far, for their names */
@@ -105,6 +112,18 @@ void app_owe(struct app *a, const struct alert *al);
 void app_send_group(void *arg, const struct group_message *m);
 int app_load_told(struct app *a, struct err *err);
 void app_restore_group(struct app *a, const struct alert *al);
+
+/* app_control.c */
+bool app_is_silenced(void *arg, const struct alert *al);
+bool app_is_withheld(struct app *a, const struct alert *al);
+bool app_is_acked(void *arg, const struct alert *al);
+void app_forget_ack(struct app *a, const struct alert *al);
+void app_answer(struct control_request *r, const char *id, bool stored);
+int app_load_said(struct app *a, struct err *err);
+void app_open_control(struct app *a);
+
+/* app.c */
+void app_arm_alerts(struct app *a);
 
 /* app_receivers.c */
 int app_load_owed(struct app *a, struct err *err);

@@ -267,7 +267,8 @@ void app_owe(struct app *a, const struct alert *al)
 
 	if (!r)
 		return;
-	owe_syslog(a, r, al);
+	if (!app_is_silenced(a, al))
+		owe_syslog(a, r, al);
 	if (!is_grouped(r))
 		return;
 	group_change(a->groups, r->name.p, al);

@@ -235,6 +235,8 @@ static const void *receiver_of(void *arg, const struct alert *al)
 {
 	struct app *a = arg;
 
+	if (app_is_withheld(a, al))
+		return NULL;
 	return config_receiver_of(a->config, al->labels.v, al->labels.n);
 }
 

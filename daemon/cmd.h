@@ -28,6 +28,7 @@ enum cmd_exit {
 };
 
 /* One line each, sorted; the table in main.c has the same rows. */
+int cmd_ack(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);
 int cmd_backtest(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
@@ -39,6 +40,7 @@ int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_silence(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_targets(int argc, char **argv);
 

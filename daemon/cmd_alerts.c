@@ -38,7 +38,13 @@ static void add_alert_row(const struct cmd_db *db, struct table *t, const json_t
 	const json_t *annotations = json_object_get(row, "annotations");
 	struct buf cell = BUF_INIT;
 
-	table_add(t, cmd_rows_str(row, "state"));
+	buf_addstr(&cell, cmd_rows_str(row, "state"));
+	if (cmd_rows_str(row, "silence").len)
+		buf_adds(&cell, ", silenced");
+	else if (json_is_object(json_object_get(row, "acknowledged")))
+		buf_adds(&cell, ", taken");
+	table_add(t, buf_str(&cell));
+	buf_reset(&cell);
 	cmd_db_add_ago(db, &cell,
 		by_state(row) == 2	    ? cmd_rows_ms(row, "resolved")
 		: cmd_rows_ms(row, "fired") ? cmd_rows_ms(row, "fired")
@@ -234,6 +240,8 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 		{"first_user_line", "first line"}, {"hint", "hint"}, {"runbook_url", "runbook"},
 		{"example_stack", "stack"}};
 	const json_t *annotations = json_object_get(row, "annotations"), *value;
+	const json_t *ack = json_object_get(row, "acknowledged");
+	struct buf who = BUF_INIT;
 	const char *key;
 
 	buf_addf(out, "%.*s %.*s, %.*s", STR_ARG(cmd_rows_str(row, "name")),
@@ -246,6 +254,14 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 	add_time_line(db, out, "fired", row, "fired");
 	add_time_line(db, out, "resolved", row, "resolved");
 	add_line(out, "reason", cmd_rows_str(row, "reason"));
+	add_line(out, "silence", cmd_rows_str(row, "silence"));
+	if (json_is_object(ack)) {
+		add_time_line(db, out, "taken", ack, "at");
+		cmd_db_add_user(&who, (int64_t)cmd_rows_num(ack, "uid"));
+		add_line(out, "by", buf_str(&who));
+		add_line(out, "saying", cmd_rows_str(ack, "comment"));
+	}
+	buf_release(&who);
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		add_line(out, notes[i].name, cmd_rows_str(annotations, notes[i].key));
 	buf_adds(out, "labels\n");

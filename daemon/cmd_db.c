@@ -1,10 +1,12 @@
 #include "cmd_db.h"
 #include "clock.h"
 #include "notify.h"
+#include "safe.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,7 @@ static const char common_usage[] =
 	"      --format FORMAT  text (default) or json\n"
 	"      --help           this text\n"
 	"\n"
-	"Reads the store while the daemon runs and after it stopped; changes nothing.\n"
+	"Reading works while the daemon runs and after it stopped, and changes nothing.\n"
 	"Exit: 0 done, 1 what was asked for is not there, 2 usage, 65 not a store that this\n"
 	"version reads, 74 the store cannot be read.\n";
 
@@ -214,4 +216,14 @@ int cmd_db_rank(struct str state)
 			return (int)i;
 	}
 	return (int)ARRAY_LEN(order);
+}
+
+void cmd_db_add_user(struct buf *out, int64_t uid)
+{
+	const struct passwd *who = uid >= 0 ? getpwuid((uid_t)uid) : NULL;
+
+	if (who)
+		safe_add(out, str_of(who->pw_name));
+	else
+		buf_addf(out, "uid %" PRId64, uid);
 }

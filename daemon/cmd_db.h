@@ -62,6 +62,8 @@ json_t *cmd_db_object(struct str text);
 /* Unix seconds, null for none. */
 json_t *cmd_db_seconds(int64_t at_ms);
 
+/* The name of a user, else "uid 1000". */
+void cmd_db_add_user(struct buf *out, int64_t uid);
 /* "2 h 5 min ago", "-" for none. */
 void cmd_db_add_ago(const struct cmd_db *db, struct buf *out, int64_t at_ms);
 /* "2026-11-21 04:05:06", UTC; "-" for none. */

@@ -1,5 +1,8 @@
 /* Rows of the store as JSON, which is also what the texts of the commands are made of. */
 #include "cmd_db.h"
+#include "silence.h"
+
+#include <stdio.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -169,14 +172,96 @@ static void alert_cb(void *arg, const struct store_alert *a)
 	set_str(row, "reason", a->reason);
 	json_object_set_new(row, "labels", cmd_db_object(a->labels));
 	json_object_set_new(row, "annotations", cmd_db_object(a->annotations));
+	json_object_set_new(row, "silence", json_null());
+	json_object_set_new(row, "acknowledged", json_null());
 	json_array_insert_new(arg, 0, row); /* newest first */
+}
+
+static void ack_cb(void *arg, const struct store_ack *k)
+{
+	json_t *row, *ack = json_object();
+	size_t i;
+
+	set_time(ack, "at", k->at_ms);
+	set_num(ack, "uid", (double)k->uid);
+	set_str(ack, "comment", k->comment);
+	json_array_foreach((json_t *)arg, i, row)
+	{
+		if (str_eq(cmd_rows_str(row, "id"), k->alert_id))
+			json_object_set(row, "acknowledged", ack);
+	}
+	json_decref(ack);
+}
+
+struct silence_sink {
+	struct silence_set *set;
+	int64_t now_ms;
+};
+
+static void silence_cb(void *arg, const struct store_silence *r)
+{
+	struct silence_sink *sink = arg;
+	struct str matchers[SILENCE_MATCHERS_MAX];
+	struct silence spec = {.matchers = matchers,
+		.starts_ms = r->starts_ms,
+		.ends_ms = r->ends_ms,
+		.comment = r->comment};
+	struct err err;
+	json_t *list = json_read(r->matchers, &err), *m;
+	size_t i;
+
+	snprintf(spec.id, sizeof(spec.id), "%.*s", STR_ARG(r->id));
+	json_array_foreach(list, i, m)
+	{
+		if (json_is_string(m) && spec.nmatchers < SILENCE_MATCHERS_MAX)
+			matchers[spec.nmatchers++] =
+				str_n(json_string_value(m), json_string_length(m));
+	}
+	silence_add(sink->set, &spec, sink->now_ms, &err);
+	json_decref(list);
+}
+
+/* Those that stand and are silenced now get the id of the silence. */
+static void mark_silenced(json_t *rows, const struct silence_sink *sink)
+{
+	json_t *row, *value;
+	const char *key;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		struct alert_labels labels = ALERT_LABELS_INIT;
+		const struct silence *s;
+
+		json_object_foreach(json_object_get(row, "labels"), key, value)
+			alert_labels_put(&labels, str_of(key),
+				str_n(json_string_value(value), json_string_length(value)));
+		s = silence_match(sink->set, &labels, sink->now_ms);
+		if (s && !str_is(cmd_rows_str(row, "state"), "resolved"))
+			set_str(row, "silence", str_of(s->id));
+		alert_labels_release(&labels);
+	}
+}
+
+static int add_said(struct cmd_db *db, json_t *rows, struct err *err)
+{
+	struct silence_sink sink = {.set = silence_set_new(), .now_ms = db->now_ms};
+	int rc = store_load_silences(db->store, db->now_ms, silence_cb, &sink, err);
+
+	if (rc == 0)
+		rc = store_load_acks(db->store, ack_cb, rows, err);
+	if (rc == 0)
+		mark_silenced(rows, &sink);
+	silence_set_free(sink.set);
+	return rc;
 }
 
 json_t *cmd_rows_alerts(struct cmd_db *db, int64_t resolved_since_ms, struct err *err)
 {
 	json_t *rows = json_array();
 
-	if (store_load_alerts(db->store, resolved_since_ms, alert_cb, rows, err) == 0)
+	if (store_load_alerts(db->store, resolved_since_ms, alert_cb, rows, err) == 0 &&
+		add_said(db, rows, err) == 0)
 		return rows;
 	json_decref(rows);
 	return NULL;

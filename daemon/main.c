@@ -16,6 +16,7 @@ struct command {
 /* One row a line, sorted: this is also what --help shows. */
 /* clang-format off */
 static const struct command commands[] = {
+	{"ack", cmd_ack, "take an alert on: it is not repeated any more"},
 	{"alerts", cmd_alerts, "what was alerted; 'alerts show ID' tells everything about one"},
 	{"backtest", cmd_backtest, "what would have been found in a recorded history"},
 	{"check-config", cmd_check_config, "is the configuration right? --print shows all of it"},
@@ -27,6 +28,7 @@ static const struct command commands[] = {
 	{"replay", cmd_replay, "serve a recording as if it were the service"},
 	{"report", cmd_report, "what is in a goroutine dump"},
 	{"run", cmd_run, "the daemon, in the foreground"},
+	{"silence", cmd_silence, "keep alerts quiet for a while; 'silence list' shows what is"},
 	{"status", cmd_status, "is the daemon running, and what is the worst of each target?"},
 	{"targets", cmd_targets, "every target with its last scrape"},
 	{NULL, NULL, NULL}

@@ -28,7 +28,7 @@ HOMES = {
     "event2/http.h": ["daemon/status", "daemon/cmd_replay", "daemon/replay"],
     "jansson.h": ["lib/json"],
     "uthash.h": ["lib/map"],
-    "pcre2.h": ["lib/classify"],
+    "pcre2.h": ["lib/classify", "lib/silence"],
     "openssl/": ["lib/notify"],
     "zlib.h": ["daemon/cmd_backtest", "lib/gdump", "lib/gunzip", "lib/inflate", "lib/recording"],
 }

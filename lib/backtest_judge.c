@@ -156,7 +156,7 @@ struct judge {
 static const struct rule *rule_of(const struct backtest *b, const struct bt_series *s)
 {
 	for (size_t i = 0; s->kind == SERIES_CLASS && i < b->nrules; i++)
-		if (str_is(b->rules[i].name, s->name))
+		if (classifier_is_of(&b->rules[i], str_of(s->name)))
 			return &b->rules[i];
 	return NULL;
 }

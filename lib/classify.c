@@ -1,5 +1,6 @@
 #include "classify.h"
 
+#include "map.h"
 #include "xalloc.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -284,6 +285,39 @@ struct str classifier_name(const struct classifier *c, const struct stack *s, st
 	if (rule)
 		*rule = r;
 	return r ? r->name : stack_class_name(a, s);
+}
+
+struct str classifier_split(
+	const struct rule *rule, const struct stack *s, struct arena *a, bool other)
+{
+	struct str value, name;
+
+	for (size_t i = 0; rule && rule->split_by.len && i < s->nlabels; i++) {
+		if (!str_eq(s->labels[i].key, rule->split_by))
+			continue;
+		value = other ? STR("other") : s->labels[i].value;
+		name = str_of(arena_printf(a, "%.*s{%.*s=%.*s}", STR_ARG(rule->name),
+			STR_ARG(rule->split_by), STR_ARG(value)));
+		if (name.len <= STACK_CLASS_NAME_MAX)
+			return name;
+		return str_of(arena_printf(a, "%.*s~%016llx", STACK_CLASS_NAME_MAX - 17, name.p,
+			(unsigned long long)hash64(name.p, name.len, 0)));
+	}
+	return str_n("", 0);
+}
+
+bool classifier_is_of(const struct rule *rule, struct str class_name)
+{
+	struct str rest;
+
+	if (!str_starts(class_name, rule->name))
+		return false;
+	rest = str_from(class_name, rule->name.len);
+	if (rest.len == 0)
+		return true;
+	return rule->split_by.len && rest.p[0] == '{' &&
+	       str_starts(str_from(rest, 1), rule->split_by) && rest.len > rule->split_by.len + 1 &&
+	       rest.p[rule->split_by.len + 1] == '=';
 }
 
 uint64_t classifier_gave_up(const struct classifier *c)

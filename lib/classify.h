@@ -20,6 +20,7 @@
 #define CLASSIFY_MATCH_LIMIT  20000 /* steps of one match (PCRE2's match limit) */
 #define CLASSIFY_DEPTH_LIMIT  1000 /* nested backtracking points */
 #define CLASSIFY_HEAP_KIB     1024 /* memory of one match */
+#define CLASSIFY_SPLIT_MAX    50 /* values of a label that split a class; the rest is "other" */
 #define CLASSIFY_LOCATION_MAX 4096 /* bytes of a "path:line"; regular expressions see no longer */
 
 struct pattern {
@@ -80,6 +81,17 @@ const struct rule *classifier_match(const struct classifier *c, const struct sta
 /* The class: the rule's name or the automatic one; the name is the rule's or in a. */
 struct str classifier_name(const struct classifier *c, const struct stack *s, struct arena *a,
 	const struct rule **rule);
+
+/*
+ * The class that split_by makes of the rule's for this stack's label: "checkout{handler=/cart}", in
+ * a; with other, "checkout{handler=other}", for values past CLASSIFY_SPLIT_MAX (who counts classes
+ * knows how many there are).  "" when the rule does not split or the stack has no such label.
+ * Longer than STACK_CLASS_NAME_MAX is cut and ends in "~" and a hash.
+ */
+struct str classifier_split(
+	const struct rule *rule, const struct stack *s, struct arena *a, bool other);
+/* Whether the class is the rule's: has its name, or was split off it. */
+bool classifier_is_of(const struct rule *rule, struct str class_name);
 
 /* Matches that ran into a limit since the classifier was made. */
 uint64_t classifier_gave_up(const struct classifier *c);

@@ -140,14 +140,19 @@ static void group_cb(void *arg, const struct group *g)
 {
 	struct side *side = arg;
 	struct compare *c = side->c;
+	const struct rule *rule = NULL;
 	struct item *class, *item;
+	struct str name, split;
 	struct stack s;
 
 	arena_reset(&c->scratch);
 	stack_from_group(&c->scratch, g, false, &s);
 	if (s.wait == WAIT_UNKNOWN && side->symbols)
 		s.wait = symbols_wait(side->symbols, g->hidden, g->nhidden);
-	class = class_of(c, classifier_name(c->classifier, &s, &c->scratch, NULL));
+	name = classifier_name(c->classifier, &s, &c->scratch, &rule);
+	split = classifier_split(
+		rule, &s, &c->scratch, false); /* of two dumps all values are shown */
+	class = class_of(c, split.len ? split : name);
 	class->count[side->which] += g->count;
 	item = stack_of(c, class, &s);
 	if (item)

@@ -235,8 +235,8 @@ static const struct key rule_keys[] = {
 	V("limit", NUMBER, rule, limit, NULL, 1, 1e9, 0, "Ceiling to forecast against."),
 	V("load_metric", METRIC, rule, load_metric, NULL, 0, 0, 0,
 		"As the job's, for this class alone."),
-	V("split_by", TEXT, rule, split_by, NULL, 0, 0, LATER,
-		"Profiler label whose values make classes of their own."),
+	V("split_by", TEXT, rule, split_by, NULL, 0, 0, 0,
+		"Profiler label whose values make classes of their own, at most 50; then \"other\"."),
 	V("ignore", BOOL, rule, ignore, "false", 0, 0, 0,
 		"Counted and shown, never judged, not in the judged total."),
 	END

@@ -124,12 +124,43 @@ static void count_waiting(uint64_t *waiting, uint32_t minutes, uint64_t n)
 
 /* ---- classes ----------------------------------------------------------------------------------
  */
+/* Classes that a label's values have split off the rule's. */
+static size_t count_split(const struct report *r, const struct rule *rule)
+{
+	struct map_item item;
+	void *at = NULL;
+	size_t n = 0;
+
+	while (map_next(r->classes, &at, &item)) {
+		const struct report_class *c = item.value;
+
+		n += c->rule == rule && !str_eq(c->name, rule->name);
+	}
+	return n;
+}
+
+/* As in tally: a report and the daemon give the same classes. */
+static struct str split_name(
+	struct report *r, const struct rule *rule, const struct stack *s, struct str name)
+{
+	struct str own = classifier_split(rule, s, &r->scratch, false), other;
+
+	if (own.len == 0 || map_get(r->classes, own))
+		return own.len ? own : name;
+	other = classifier_split(rule, s, &r->scratch, true);
+	if (map_get(r->classes, other) || count_split(r, rule) >= CLASSIFY_SPLIT_MAX)
+		return other;
+	return own;
+}
+
 static struct report_class *class_of(struct report *r, const struct stack *s)
 {
 	const struct rule *rule = NULL;
 	struct str name = classifier_name(r->classifier, s, &r->scratch, &rule);
-	struct report_class *c = map_get(r->classes, name);
+	struct report_class *c;
 
+	name = split_name(r, rule, s, name);
+	c = map_get(r->classes, name);
 	if (c)
 		return c;
 	if (map_count(r->classes) >= REPORT_CLASSES_MAX ||

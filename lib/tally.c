@@ -162,11 +162,39 @@ struct tally_class *tally_restore(struct tally *t, struct str name, const struct
 	return c ? c : add_class(t, name, rule);
 }
 
+/* Classes that a label's values have split off the rule's. */
+static size_t count_split(const struct tally *t, const struct rule *rule)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->nclasses; i++)
+		n += t->classes[i]->rule == rule &&
+		     !str_eq(str_of(t->classes[i]->name), rule->name);
+	return n;
+}
+
+/* The rule's name, or that of the class for the value of the label that splits it. */
+static struct str split_name(
+	struct tally *t, const struct rule *rule, const struct stack *s, struct str name)
+{
+	struct str own = classifier_split(rule, s, &t->work, false), other;
+
+	if (own.len == 0 || map_get(t->by_name, own))
+		return own.len ? own : name;
+	other = classifier_split(rule, s, &t->work, true);
+	if (map_get(t->by_name, other) || count_split(t, rule) >= CLASSIFY_SPLIT_MAX)
+		return other;
+	return own;
+}
+
 static struct tally_class *class_of(struct tally *t, const struct stack *s)
 {
 	const struct rule *rule = NULL;
 	struct str name = classifier_name(t->classifier, s, &t->work, &rule);
-	struct tally_class *c = map_get(t->by_name, name);
+	struct tally_class *c;
+
+	name = split_name(t, rule, s, name);
+	c = map_get(t->by_name, name);
 
 	if (!c)
 		c = add_class(t, name, rule);

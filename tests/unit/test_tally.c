@@ -231,6 +231,62 @@ static void test_example(void **state)
 	release(&f);
 }
 
+/* split_by: a class for each value, then "other"; without the label the rule's own. */
+static void a_label_splits_a_class(void **state)
+{
+	static struct pattern any[] = {{.text = STR_LIT("main.work")}};
+	static const struct rule split = {.name = STR_LIT("work"),
+		.match = {.mentions = {.v = any, .n = 1}},
+		.split_by = STR_LIT("handler"),
+		.expect_max = NAN,
+		.limit = NAN};
+	struct tally_limits limits = {.classes = 300, .records = 400};
+	struct classifier *c = classifier_new(&split, 1, NULL);
+	struct tally *t = tally_new(c, &limits);
+	struct gdump_sink sink = tally_sink(t);
+	struct group g = {.count = 2, .frames = frames_send, .nframes = 2};
+	uint64_t other = 0, plain = 0, first = 0;
+
+	(void)state;
+	for (int body = 0; body < 2; body++) {
+		tally_begin(t);
+		for (unsigned i = 0; i < CLASSIFY_SPLIT_MAX + 10; i++) {
+			char value[16];
+			struct label labels[] = {{STR("tenant"), STR("x")},
+				{STR("handler"), str_n(value, (size_t)snprintf(value, sizeof(value),
+								      "/%u", i))}};
+
+			g.key = 1000 + i;
+			g.labels = labels;
+			g.nlabels = 2;
+			if (!sink.known(sink.arg, g.key, g.count))
+				sink.group(sink.arg, &g);
+		}
+		g.key = 1;
+		g.nlabels = 0;
+		if (!sink.known(sink.arg, g.key, g.count))
+			sink.group(sink.arg, &g);
+		tally_end(t, 1000 + body);
+	}
+	assert_int_equal(tally_count(t), CLASSIFY_SPLIT_MAX + 2);
+	for (size_t i = 0; i < tally_count(t); i++) {
+		struct tally_class *k = tally_at(t, i);
+
+		assert_ptr_equal(k->rule, &split);
+		assert_true(classifier_is_of(&split, str_of(k->name)));
+		other += strcmp(k->name, "work{handler=other}") == 0 ? k->count : 0;
+		plain += strcmp(k->name, "work") == 0 ? k->count : 0;
+		first += strcmp(k->name, "work{handler=/0}") == 0 ? k->count : 0;
+	}
+	assert_int_equal(other, 20);
+	assert_int_equal(plain, 2);
+	assert_int_equal(first, 2);
+	assert_false(classifier_is_of(&split, STR("work{tenant=x}")));
+	assert_false(classifier_is_of(&split, STR("worker")));
+	tally_free(t);
+	classifier_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_unanswered),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_example),
+		cmocka_unit_test(a_label_splits_a_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,7 @@ BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 SIM_SRC    := $(sort $(wildcard tests/sim/sim_*.c))
 SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help deps run check check-all lint golden fuzz bench sim install uninstall dist clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-store sim torture install uninstall dist clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -61,6 +61,7 @@ help:
 	@echo 'make golden     rewrite fixtures/golden from fixtures/dumps'
 	@echo 'make fuzz       FUZZ_SECONDS=60 of each fuzzer (clang)'
 	@echo 'make bench sim  print the benchmarks; print the detector table'
+	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: that benchmark'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
 
 # ---- set-up ------------------------------------------------------------------------------------
@@ -149,6 +150,13 @@ bench: all $(BENCH_BIN)
 
 sim: $(SIM_BIN)
 	@for b in $(SIM_BIN); do echo "== $$b"; $$b || exit 1; done
+
+# The loop of kill -9 that make check runs 200 rounds of.
+torture: $(BUILD)/tests/unit/test_store_faults
+	LEAKWATCH_KILLS=$(or $(ROUNDS),10000) $<
+
+bench-store: $(BUILD)/tests/bench/bench_store
+	@$<
 
 # ---- installing --------------------------------------------------------------------------------
 install: all

@@ -153,6 +153,8 @@ static int start_writer(struct app *a, struct err *err)
 			.m5_ms = (int64_t)a->config->retention_5m_ms,
 			.h1_ms = (int64_t)a->config->retention_1h_ms,
 			.fold = true},
+		.max_size = (int64_t)a->config->max_size_bytes,
+		.min_free = (int64_t)a->config->min_free_bytes,
 		.on_state = app_disk_state,
 		.arg = a,
 	};

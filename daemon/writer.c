@@ -1,5 +1,7 @@
 #include "writer.h"
 #include "clock.h"
+#include "store_space.h"
+#include "writer_house.h"
 #include "xalloc.h"
 
 #include <errno.h>
@@ -24,10 +26,6 @@
 #define HOUSE_EVERY_MS 10000
 #define HOUSE_OVER_MS  500 /* while the write-ahead log is over its bound */
 #define HOUSE_AGAIN_MS 100 /* when there is more to do */
-#define BITE_ROWS_MIN  20 /* of one transaction of housekeeping */
-#define BITE_ROWS_MAX  400
-#define BITE_LONG_MS   25 /* the next one is smaller */
-#define BITE_SHORT_MS  8 /* the next one is larger */
 #define STOP_GRACE_MS  200 /* for the thread to end after its deadline */
 
 struct item {
@@ -63,7 +61,7 @@ struct writer {
 	char why[ERR_MAX]; /* why stats.ok is false */
 
 	struct store *store; /* the thread's own while it runs, as is the next */
-	int bite_rows;
+	struct house house;
 };
 
 static void list_init(struct list *l)
@@ -222,46 +220,6 @@ static int write_group(struct writer *w, struct err *err)
 	return store_should_retry(w->store) ? -1 : apply_one_by_one(w, err);
 }
 
-/*
- * How many rows a bite has is learnt from how long they take on this disk, so that none holds up a
- * batch that comes meanwhile.
- */
-static void end_bite(struct writer *w, uint64_t start_ms)
-{
-	uint64_t took = clock_mono_ms() - start_ms;
-
-	if (took > BITE_LONG_MS)
-		w->bite_rows = MAX(w->bite_rows / 2, BITE_ROWS_MIN);
-	else if (took < BITE_SHORT_MS)
-		w->bite_rows = MIN(w->bite_rows + w->bite_rows / 4, BITE_ROWS_MAX);
-	pthread_mutex_lock(&w->lock);
-	w->stats.longest_bite_ms = MAX(w->stats.longest_bite_ms, (double)took);
-	pthread_mutex_unlock(&w->lock);
-}
-
-/* A few buckets, then a few old rows; true when there may be more at once. */
-static bool fold_and_prune(struct writer *w)
-{
-	uint64_t start = clock_mono_ms();
-	int rows = w->bite_rows;
-	int64_t folded = 0, pruned;
-	bool again = false;
-
-	if (w->config.keep.fold) {
-		folded = store_fold(w->store, clock_wall_ms(), rows, &again, NULL);
-		end_bite(w, start);
-		start = clock_mono_ms();
-		rows = w->bite_rows;
-	}
-	pruned = store_prune(w->store, clock_wall_ms(), &w->config.keep, rows, NULL);
-	end_bite(w, start);
-	pthread_mutex_lock(&w->lock);
-	w->stats.folded += (uint64_t)MAX(folded, 0);
-	w->stats.pruned += (uint64_t)MAX(pruned, 0);
-	pthread_mutex_unlock(&w->lock);
-	return again || pruned >= rows;
-}
-
 static bool out_of_time(const struct writer *w)
 {
 	return w->stopping && clock_mono_ms() >= w->stop_at_ms;
@@ -272,10 +230,22 @@ static bool wal_is_over(const struct writer *w)
 	return w->stats.wal_bytes > w->config.max_wal_bytes;
 }
 
+/* With the lock held. */
+static void copy_house(struct writer *w)
+{
+	w->stats.folded = w->house.folded;
+	w->stats.pruned = w->house.pruned;
+	w->stats.longest_bite_ms = w->house.longest_bite_ms;
+	w->stats.used_bytes = w->house.used_bytes;
+	w->stats.free_bytes = w->house.free_bytes;
+	w->stats.room = w->house.room;
+}
+
 /* What is done in idle time, without the lock: when it is due again, in milliseconds. */
 static uint64_t keep_house(struct writer *w, bool over)
 {
 	int64_t wal_bytes;
+	bool again;
 
 	if (over) {
 		store_cut_wal(w->store);
@@ -284,7 +254,12 @@ static uint64_t keep_house(struct writer *w, bool over)
 		w->stats.wal_bytes = wal_bytes;
 		pthread_mutex_unlock(&w->lock);
 	}
-	return fold_and_prune(w) ? HOUSE_AGAIN_MS : HOUSE_EVERY_MS;
+	again = house_keep(&w->house);
+	pthread_mutex_lock(&w->lock);
+	copy_house(w);
+	set_state(w, w->house.why[0] == '\0', w->house.why);
+	pthread_mutex_unlock(&w->lock);
+	return again ? HOUSE_AGAIN_MS : HOUSE_EVERY_MS;
 }
 
 /* Waits for work with the lock held.  False: it is time to end. */
@@ -294,7 +269,7 @@ static bool wait_for_work(struct writer *w, uint64_t *house_at)
 
 	while (!w->queue.first && !w->stopping) {
 		over = wal_is_over(w);
-		if (over)
+		if (over || !w->stats.room)
 			*house_at = MIN(*house_at, clock_mono_ms() + HOUSE_OVER_MS);
 		if (clock_mono_ms() < *house_at) {
 			wait_until(w, *house_at);
@@ -334,7 +309,10 @@ static void *run(void *arg)
 		pthread_mutex_unlock(&w->lock);
 		rc = write_group(w, &err);
 		pthread_mutex_lock(&w->lock);
-		set_state(w, rc == 0, rc == 0 ? "" : err.msg);
+		if (rc < 0 && store_was_full(w->store) && house_disk_is_full(&w->house))
+			delay_ms = RETRY_FIRST_MS;
+		copy_house(w);
+		set_state(w, rc == 0 && !w->house.why[0], rc == 0 ? w->house.why : err.msg);
 		wake_loop(w);
 		if (rc == 0)
 			delay_ms = RETRY_FIRST_MS;
@@ -415,8 +393,11 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 		w->config.max_wal_bytes = MAX_WAL_BYTES;
 	w->config.max_wal_bytes = MAX(w->config.max_wal_bytes, MIN_WAL_BYTES);
 	w->store = store;
-	w->bite_rows = BITE_ROWS_MAX / 4;
-	w->told_ok = w->stats.ok = true;
+	house_init(&w->house, store);
+	w->house.keep = config->keep;
+	w->house.max_size = config->max_size;
+	w->house.min_free = config->min_free;
+	w->told_ok = w->stats.ok = w->stats.room = true;
 	w->joined = true;
 	list_init(&w->queue);
 	list_init(&w->work);
@@ -458,7 +439,7 @@ bool writer_submit(struct writer *w, struct store_batch *b, writer_done_cb *done
 	it->arg = arg;
 	pthread_mutex_lock(&w->lock);
 	over = w->stats.depth >= w->config.max_batches ||
-	       w->stats.bytes + it->bytes > w->config.max_bytes || wal_is_over(w);
+	       w->stats.bytes + it->bytes > w->config.max_bytes || wal_is_over(w) || !w->stats.room;
 	if (over) {
 		values = store_batch_drop_samples(b);
 		w->stats.dropped_values += values;

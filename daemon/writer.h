@@ -17,6 +17,11 @@
  * In idle time it folds samples into buckets and deletes what is past retention, a few rows at a
  * time: as many as take about 25 ms on this disk, so that a batch never waits long for it.
  *
+ * A file over max_size keeps less, all retention cut in the same proportion, until it fits; while
+ * it is an eighth over, or less than min_free is left on the disk, samples are dropped and on_state
+ * told.  A disk that is full all the same gets the ballast (store_space.h) first of all, so that
+ * alerts are stored.  A file that was removed under the daemon is written anew from what is open.
+ *
  * Life cycle: writer_new (takes the store), writer_submit …, writer_stop, writer_free.
  */
 #ifndef LEAKWATCH_WRITER_H
@@ -33,6 +38,7 @@ struct writer_config {
 	size_t max_bytes; /* 0: 32 MiB */
 	int64_t max_wal_bytes; /* 0: 256 MiB; at least 32 MiB */
 	struct store_keep keep;
+	int64_t max_size, min_free; /* bytes of the file, and on its disk; 0: no limit */
 	/* On the loop thread, at each change: ok, or why not. */
 	void (*on_state)(void *arg, bool ok, const char *why);
 	void *arg;
@@ -50,6 +56,8 @@ struct writer_stats {
 	double longest_ms, last_ms; /* of a transaction with batches */
 	double longest_bite_ms; /* of one that folds or deletes */
 	int64_t wal_bytes;
+	int64_t used_bytes, free_bytes; /* of the file, and on its disk; 0 before the first look */
+	bool room; /* samples are stored: neither is the disk full nor the file too large */
 	bool ok;
 };
 

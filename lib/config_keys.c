@@ -284,9 +284,9 @@ static const struct key storage_keys[] = {
 	V("path", PATH, config, storage_path, "/var/lib/leakwatch/leakwatch.db", 0, 0, 0,
 		"The SQLite file."),
 	N("retention", SECTION, 0, &retention, 0, "How long history is kept."),
-	V("max_size", SIZE, config, max_size_bytes, "2GB", 0, 16 * TIB, LATER,
+	V("max_size", SIZE, config, max_size_bytes, "2GB", 0, 16 * TIB, 0,
 		"Largest size of the file; 0: no limit."),
-	V("min_free", SIZE, config, min_free_bytes, "256MB", 0, 16 * TIB, LATER,
+	V("min_free", SIZE, config, min_free_bytes, "256MB", 0, 16 * TIB, 0,
 		"Space on the disk that is left to others."),
 	END
 };

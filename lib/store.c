@@ -46,6 +46,8 @@ int store_fail(struct store *s, struct err *err, const char *text)
 	int rc = sqlite3_errcode(s->db);
 
 	s->retry = is_transient(rc);
+	s->full = (rc & 0xff) == SQLITE_FULL;
+	s->damaged = (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 	return err_set(err, "%s: %s: %s", s->path, text, sqlite3_errmsg(s->db));
 }
 
@@ -408,6 +410,41 @@ static enum store_open open_or_set_aside(
 	return try_open(s, opened, &corrupt, err);
 }
 
+static void remember_place(struct store *s)
+{
+	struct stat sb;
+
+	if (stat(s->path, &sb) < 0)
+		return; /* it is gone already: store_place says so */
+	s->dev = sb.st_dev;
+	s->ino = sb.st_ino;
+}
+
+int store_reopen(struct store *s, struct err *err)
+{
+	char *lock_path = xasprintf("%s.lock", s->path);
+	struct err ignored;
+	int old = s->lock_fd;
+
+	/* What is in the old log is in the new file. */
+	sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	close_db(s);
+	if (access(lock_path, F_OK) < 0) {
+		if (take_lock(s, &ignored) == STORE_OPEN_OK) {
+			close(old);
+		} else {
+			if (s->lock_fd >= 0)
+				close(s->lock_fd);
+			s->lock_fd = old;
+		}
+	}
+	free(lock_path);
+	if (open_db(s, SQLITE_OPEN_READWRITE, WRITER_BUSY_MS, err) < 0 || set_pragmas(s, err) < 0)
+		return -1;
+	remember_place(s);
+	return 0;
+}
+
 enum store_open store_open(const char *path, int64_t now_ms, struct store **out,
 	struct store_opened *opened, struct err *err)
 {
@@ -431,6 +468,7 @@ enum store_open store_open(const char *path, int64_t now_ms, struct store **out,
 		store_close(s);
 		return result;
 	}
+	remember_place(s);
 	*out = s;
 	return STORE_OPEN_OK;
 }

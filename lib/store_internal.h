@@ -13,6 +13,7 @@
 #include "store_load.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 enum store_op_kind {
 	OP_TARGET,
@@ -76,7 +77,9 @@ struct store {
 	bool full_sync; /* PRAGMA synchronous as it is set now */
 	bool unsynced; /* something was committed since the last sync */
 	int64_t synced_mono_ms;
-	bool retry;
+	bool retry, full, damaged; /* of the newest failure */
+	dev_t dev; /* the file as it was opened */
+	ino_t ino;
 	int64_t prune_target[3]; /* where store_prune goes on: scrapes, buckets of either width */
 	int64_t prune_stack; /* the same for stacks */
 	int64_t fold_target; /* where store_fold goes on */
@@ -96,6 +99,11 @@ int store_copy_to(struct store *s, const char *path, struct err *err);
 
 /* "text: what SQLite says"; returns -1. */
 int store_fail(struct store *s, struct err *err, const char *text);
+/*
+ * Opens what is at the path in place of the file that is open, and takes the lock file again should
+ * it have gone with the other.
+ */
+int store_reopen(struct store *s, struct err *err);
 /* Ends the transaction, if there still is one; what store_should_retry says stays. */
 void store_roll_back(struct store *s);
 int store_exec(struct store *s, const char *sql, struct err *err);

@@ -17,6 +17,7 @@
 static struct {
 	atomic_int write_error; /* SQLITE_FULL, …: what every write answers; 0 = works */
 	atomic_int sync_error;
+	atomic_int truncate_error;
 	atomic_int fail_after; /* writes that still work before write_error */
 	atomic_int stall_ms; /* every sync takes that long */
 	atomic_int writes, syncs;
@@ -58,6 +59,8 @@ static int fault_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 
 static int fault_truncate(sqlite3_file *f, sqlite3_int64 n)
 {
+	if (fault.truncate_error)
+		return fault.truncate_error;
 	return real_of(f)->pMethods->xTruncate(real_of(f), n);
 }
 
@@ -175,7 +178,7 @@ static void fault_install(void)
 		sqlite3_vfs_register(&fault_vfs, 1);
 	}
 	fault.write_error = fault.sync_error = fault.stall_ms = 0;
-	fault.fail_after = 0;
+	fault.fail_after = fault.truncate_error = 0;
 }
 
 #endif

@@ -262,8 +262,8 @@ static void test_table(void **state)
 static void test_warnings(void **state)
 {
 	static const struct row warnings[] = {
-		{"a feature of a later version", "storage: {max_size: 1GB}",
-			"f:1:11: warning: storage.max_size: accepted, has no effect in this "
+		{"a feature of a later version", "evidence: {max_pause: 10ms}",
+			"f:1:12: warning: evidence.max_pause: accepted, has no effect in this "
 			"version"},
 		{"a clock that runs fast", "detect: {window: 1s}",
 			"f:1:10: warning: window: the detector's clock runs 120 times as fast: for "

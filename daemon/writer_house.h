@@ -1,0 +1,37 @@
+/*
+ * writer_house: what the writer's thread does for the file when there is nothing to write: folding,
+ * deleting, giving space back, looking whether the file is still there.  For writer.c only;
+ * level 3.
+ *
+ * Plain data of the thread: the writer copies what others may see.  A full disk and a file over
+ * max_size stop samples, never alerts: room is false then, and why says it.
+ */
+#ifndef LEAKWATCH_WRITER_HOUSE_H
+#define LEAKWATCH_WRITER_HOUSE_H
+
+#include "err.h"
+#include "store.h"
+
+struct house {
+	struct store *store;
+	struct store_keep keep;
+	int64_t max_size, min_free; /* 0: no limit */
+	int bite_rows; /* of one transaction */
+	double squeeze; /* part of keep that is kept, less than 1 while the file is too large */
+	bool room; /* for samples */
+	bool ballast; /* is there */
+	bool placed; /* the file is where it was opened */
+	char why[ERR_MAX]; /* why not room, not placed or damaged; "" */
+	char damage[ERR_MAX]; /* of the newest round */
+	uint64_t folded, pruned; /* buckets made, rows deleted */
+	double longest_bite_ms;
+	int64_t used_bytes, free_bytes;
+};
+
+void house_init(struct house *h, struct store *store);
+/* One round; true when there is more to do at once. */
+bool house_keep(struct house *h);
+/* A batch found the disk full: the ballast goes, and true when that may have helped. */
+bool house_disk_is_full(struct house *h);
+
+#endif

@@ -23,24 +23,26 @@ static const double band_edge[BANDS - 1] = {2.5 * HOUR, 5.5 * HOUR, 23 * HOUR};
 struct table {
 	double ratio[2][BANDS]; /* times its earlier peak: short history, 4 days or more */
 	double ref; /* growth in units */
+	double ref_short; /* the same for rises of less than a day */
 	int bouts;
 	double bouts_even, bouts_ratio;
 };
 
 /* Rows of the table in leakwatch-detect(7), "Operating points". */
 static const struct table suspects[] = {
-	[DETECT_LOW] = {{{10, 4, 2, 1.05}, {2, 1.5, 1.2, 1.05}}, 10, 3, 1.5, 1.05},
-	[DETECT_NORMAL] = {{{10, 3, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.05}}, 10, 2, 1.5, 1.05},
-	[DETECT_HIGH] = {{{10, 1.5, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.03}}, 10, 2, 1.5, 1.05},
+	[DETECT_LOW] = {{{10, 4, 2, 1.05}, {2, 1.5, 1.2, 1.05}}, 10, 10, 3, 1.5, 1.05},
+	[DETECT_NORMAL] = {{{10, 3, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.05}}, 10, 10, 2, 1.5, 1.05},
+	[DETECT_HIGH] = {{{10, 1.5, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.03}}, 10, 10, 2, 1.5, 1.05},
 };
 static const struct table pages[] = {
-	[DETECT_LOW] = {{{NEVER, NEVER, 20, 1.10}, {NEVER, NEVER, 1.5, 1.10}}, 15, 4, 2.5, 1.10},
-	[DETECT_NORMAL] = {{{NEVER, 10, 6, 1.05}, {NEVER, 10, 1.3, 1.05}}, 15, 4, 2.5, 1.05},
-	[DETECT_HIGH] = {{{NEVER, 6, 3, 1.03}, {NEVER, 4, 1.2, 1.03}}, 15, 3, 2.5, 1.05},
+	[DETECT_LOW] = {{{NEVER, NEVER, 20, 1.10}, {NEVER, NEVER, 1.5, 1.10}}, 15, 100, 4, 2.5,
+		1.10},
+	[DETECT_NORMAL] = {{{NEVER, 10, 6, 1.03}, {NEVER, 10, 1.3, 1.03}}, 15, 100, 4, 2.5, 1.03},
+	[DETECT_HIGH] = {{{NEVER, 6, 3, 1.03}, {NEVER, 4, 1.2, 1.03}}, 15, 15, 3, 2.5, 1.03},
 };
 /* The reference's: a rise of a day had to be 10 % above its peak. */
 static const struct table reference_page = {
-	{{NEVER, 10, 6, 1.10}, {NEVER, 10, 1.3, 1.10}}, 15, 4, 2.5, 1.10};
+	{{NEVER, 10, 6, 1.10}, {NEVER, 10, 1.3, 1.10}}, 15, 15, 4, 2.5, 1.10};
 
 #define MIN_GROWTH   10.0 /* units: a smaller rise is not looked at */
 #define NOISE	     .3 /* units: drawdown of a series without noise */
@@ -59,6 +61,7 @@ static const struct table reference_page = {
 
 /* A page in under 2.5 h: only what is large, steep and straight. */
 #define URGENT_GROWTH 1000
+#define URGENT_FAST   1500 /* on floors of 2 minutes, in which half an hour can be a rise */
 #define URGENT_RATIO  5
 #define URGENT_CLEAR  10
 #define URGENT_EVEN   6.0
@@ -117,17 +120,20 @@ static double until_limit(const struct detect *d, const struct rise *r)
 
 static bool is_urgent(const struct detect *d, const struct rise *r)
 {
-	bool soon = until_limit(d, r) <= URGENT_WITHIN;
+	double enough = r->ring == RING_FAST ? URGENT_FAST : URGENT_GROWTH;
 
-	return band_of(r->look) == 0 &&
-	       r->shape.growth >= (soon ? URGENT_SOON : URGENT_GROWTH) * d->unit &&
+	if (until_limit(d, r) <= URGENT_WITHIN)
+		enough = URGENT_SOON;
+	return band_of(r->look) == 0 && r->shape.growth >= enough * d->unit &&
 	       ratio_of(d, r) >= URGENT_RATIO && clearness(d, r) >= URGENT_CLEAR &&
 	       is_straight(r, URGENT_EVEN);
 }
 
 static bool passes(const struct detect *d, struct rise *r, const struct table *t)
 {
-	if (r->shape.growth < t->ref * d->unit || r->share < LOAD_SHARE)
+	double ref = band_of(r->look) == BANDS - 1 ? t->ref : t->ref_short;
+
+	if (r->shape.growth < ref * d->unit || r->share < LOAD_SHARE)
 		return false;
 	if (r->ring == RING_DAY && r->shape.growth2 < MEDIANS * r->shape.growth)
 		return false;

@@ -49,7 +49,7 @@ BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 SIM_SRC    := $(sort $(wildcard tests/sim/sim_*.c))
 SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help deps run check check-all lint golden fuzz bench bench-store sim torture install uninstall dist clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store sim torture install uninstall dist clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -62,6 +62,7 @@ help:
 	@echo 'make fuzz       FUZZ_SECONDS=60 of each fuzzer (clang)'
 	@echo 'make bench sim  print the benchmarks; print the detector table'
 	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: that benchmark'
+	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go)'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
 
 # ---- set-up ------------------------------------------------------------------------------------
@@ -147,6 +148,10 @@ fuzz:
 
 bench: all $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+bench-parse: $(BUILD)/tests/bench/bench_parse
+	@$<
+	@sh tests/bench/peer.sh $(BUILD)
 
 sim: $(SIM_BIN)
 	@for b in $(SIM_BIN); do echo "== $$b"; $$b || exit 1; done

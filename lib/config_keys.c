@@ -236,7 +236,7 @@ static const struct key rule_keys[] = {
 	V("load_metric", METRIC, rule, load_metric, NULL, 0, 0, 0,
 		"As the job's, for this class alone."),
 	V("split_by", TEXT, rule, split_by, NULL, 0, 0, 0,
-		"Profiler label whose values make classes of their own, at most 50; then \"other\"."),
+		"Profiler label whose values make classes of their own, 50 at most."),
 	V("ignore", BOOL, rule, ignore, "false", 0, 0, 0,
 		"Counted and shown, never judged, not in the judged total."),
 	END

@@ -116,6 +116,8 @@ static void begin_record(struct gdump *g, enum record_kind kind, const char *p, 
 	g->kind = kind;
 	g->record = p;
 	g->record_len = n;
+	g->nends = 0;
+	gdump_add_end(g);
 	g->record_line = (uint32_t)g->stats.lines;
 	g->runtime_stack = false;
 	g->outside = g->outside && g->stash_next;
@@ -302,6 +304,7 @@ static void piece_line(struct gdump *g, const char *p, size_t n)
 			if (g->carried)
 				buf_add(&g->carry, p, n + 1);
 			g->record_len += n + 1;
+			gdump_add_end(g);
 			return;
 		}
 		end_record(g);
@@ -325,10 +328,12 @@ static void carried_line(struct gdump *g)
 	g->stats.lines++;
 	if (g->kind != RECORD_NONE) {
 		if (continues(g, line.p, line.len - newline)) {
-			if (fits(g, line.len))
-				g->record_len += line.len;
-			else
+			if (!fits(g, line.len)) {
 				cut_carry(g, g->record_len);
+				return;
+			}
+			g->record_len += line.len;
+			gdump_add_end(g);
 			return;
 		}
 		end_record(g);

@@ -196,6 +196,9 @@ static bool parse_file(struct str line, bool bare, struct frame *f)
 }
 
 struct goroutine_lines {
+	const struct gdump *g;
+	const char *start; /* of the record */
+	size_t index; /* of the next line's end in g->ends */
 	struct str rest;
 	struct str line;
 	uint32_t number; /* of line */
@@ -206,19 +209,34 @@ struct goroutine_lines {
 	bool creator_last; /* the last thing read is who created it, with its file */
 };
 
+/* The length of the next line, with its newline. */
+static size_t line_length(struct goroutine_lines *l)
+{
+	const char *nl;
+
+	if (l->index < l->g->nends)
+		return (size_t)(l->start + l->g->ends[l->index] - l->rest.p);
+	nl = memchr(l->rest.p, '\n', l->rest.len);
+	return nl ? (size_t)(nl - l->rest.p) + 1 : l->rest.len;
+}
+
 static bool next_line(struct goroutine_lines *l)
 {
-	const char *p = l->rest.p, *nl;
-	size_t n = l->rest.len, taken;
+	const char *p = l->rest.p;
+	size_t n;
 
-	if (n == 0)
+	if (l->rest.len == 0)
 		return false;
-	nl = memchr(p, '\n', n);
-	n = nl ? (size_t)(nl - p) : n;
-	taken = n + (nl != NULL);
-	l->rest = str_n(p + taken, l->rest.len - taken);
-	l->line = gdump_no_cr(str_n(p, n));
+	n = line_length(l);
+	l->index++;
 	l->number++;
+	l->rest.p += n;
+	l->rest.len -= n;
+	if (p[n - 1] == '\n')
+		n--;
+	if (n && p[n - 1] == '\r')
+		n--;
+	l->line = (struct str){.p = p, .len = n};
 	return true;
 }
 
@@ -234,6 +252,7 @@ static bool next_file(struct goroutine_lines *l, bool bare, struct frame *f)
 	l->rest = rest;
 	l->line = line;
 	l->number--;
+	l->index--;
 	return false;
 }
 
@@ -419,7 +438,8 @@ static bool is_incomplete(const struct gdump *g, const struct goroutine_lines *l
 
 void gdump_goroutine_record(struct gdump *g, struct str text)
 {
-	struct goroutine_lines l = {.rest = text, .number = g->record_line - 1};
+	struct goroutine_lines l = {
+		.g = g, .start = text.p, .rest = text, .number = g->record_line - 1};
 	struct goroutine_header h = g->header;
 	struct group *group = &l.group;
 

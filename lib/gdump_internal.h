@@ -18,6 +18,9 @@
 /* Digits of a record's count that are believed; the sum of a body's counts cannot overflow. */
 #define GDUMP_COUNT_DIGITS 12
 
+/* Line ends of a record that framing keeps, so that they are not searched for again. */
+#define GDUMP_ENDS_MAX 512
+
 enum record_kind {
 	RECORD_NONE,
 	RECORD_COUNT, /* debug=1: "4 @ 0x43be36 …" and its '#' lines */
@@ -46,6 +49,8 @@ struct gdump {
 	size_t record_len;
 	uint32_t record_line;
 	struct goroutine_header header; /* of a goroutine; holds while not carried */
+	uint32_t ends[GDUMP_ENDS_MAX]; /* where its first lines end, with their newlines */
+	size_t nends;
 	bool carried;
 	bool overflow; /* the record is longer than GDUMP_RECORD_MAX */
 	bool dropping; /* inside a line longer than GDUMP_LINE_MAX */
@@ -94,6 +99,12 @@ struct gdump {
 	size_t nids, ids_cap;
 	bool id_zero;
 };
+
+static inline void gdump_add_end(struct gdump *g)
+{
+	if (g->nends < GDUMP_ENDS_MAX)
+		g->ends[g->nends++] = (uint32_t)g->record_len;
+}
 
 /* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
 void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);

@@ -59,7 +59,8 @@ static void take_stash(struct gdump *g)
 
 	g->stashed = false;
 	g->record_line = g->stash_line;
-	g->carried = true; /* its header is read anew */
+	g->carried = true; /* its header is read anew, … */
+	g->nends = 0; /* … and its lines */
 	g->at_end = false;
 	gdump_goroutine_record(g, buf_str(&g->stash));
 	g->record_line = line;

@@ -58,7 +58,7 @@ static void alert_cb(evutil_socket_t fd, short what, void *arg)
 	app_arm_alerts(a);
 }
 
-static void tell_systemd(struct app *a)
+void app_tell_systemd(struct app *a)
 {
 	struct pipeline_stats s;
 	struct outbox_stats o;
@@ -79,7 +79,8 @@ static void second_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	tell_systemd(a);
+	app_tell_systemd(a);
+	pipeline_sweep(a->pipeline, clock_wall_ms());
 	app_refresh_alerts(a, clock_wall_ms());
 	app_status_tick(a);
 }
@@ -115,6 +116,16 @@ static void stop_cb(evutil_socket_t sig, short what, void *arg)
 	scrape_stop(a->scrape);
 	pipeline_save_all(a->pipeline, clock_wall_ms());
 	outbox_stop(a->outbox, OUTBOX_STOP_MS, stopped_cb, a);
+}
+
+static void reload_cb(evutil_socket_t sig, short what, void *arg)
+{
+	struct app *a = arg;
+
+	(void)sig;
+	(void)what;
+	if (!a->stopping)
+		app_reload(a);
 }
 
 /* ---- starting ---- */
@@ -186,15 +197,18 @@ static void make_groups(struct app *a)
 
 	a->group_by = xcalloc(c->group_by.n + 1, sizeof(*a->group_by));
 	for (size_t i = 0; i < c->group_by.n; i++)
-		a->group_by[i] = c->group_by.v[i].p;
-	options.group_by = a->group_by;
+		a->group_by[i] = xstrdup(c->group_by.v[i].p); /* a reload frees c */
+	options.group_by = (const char *const *)a->group_by;
 	a->groups = group_set_new(&options);
 }
 
 static int make_parts(struct app *a, struct err *err)
 {
-	struct pipeline_events events = {
-		.begin = begin_cb, .commit = commit_cb, .cleared = app_alert_cleared, .arg = a};
+	struct pipeline_events events = {.begin = begin_cb,
+		.commit = commit_cb,
+		.cleared = app_alert_cleared,
+		.unused = app_unused_config,
+		.arg = a};
 	struct outbox_options options = {
 		.give_up_ms = a->config->give_up_after_ms, .result = app_outbox_result, .arg = a};
 
@@ -219,12 +233,14 @@ static void add_events(struct app *a)
 
 	a->ev_term = evsignal_new(a->base, SIGTERM, stop_cb, a);
 	a->ev_int = evsignal_new(a->base, SIGINT, stop_cb, a);
+	a->ev_hup = evsignal_new(a->base, SIGHUP, reload_cb, a);
 	a->ev_second = event_new(a->base, -1, EV_PERSIST, second_cb, a);
 	a->ev_alert = evtimer_new(a->base, alert_cb, a);
-	if (!a->ev_term || !a->ev_int || !a->ev_second || !a->ev_alert)
+	if (!a->ev_term || !a->ev_int || !a->ev_hup || !a->ev_second || !a->ev_alert)
 		abort(); /* only for want of memory */
 	event_add(a->ev_term, NULL);
 	event_add(a->ev_int, NULL);
+	event_add(a->ev_hup, NULL);
 	event_add(a->ev_second, &second);
 	a->refreshed_ms = clock_wall_ms();
 	app_arm_alerts(a);
@@ -259,6 +275,7 @@ static void release(struct app *a)
 {
 	app_status_stop(a);
 	control_free(a->control);
+	app_free_targets(a);
 	scrape_free(a->scrape);
 	if (a->writer && !writer_stop(a->writer, WRITER_STOP_MS))
 		log_msg(LEVEL_ERROR, "the store did not take all rows before the end");
@@ -273,6 +290,8 @@ static void release(struct app *a)
 	group_set_free(a->groups);
 	silence_set_free(a->silences);
 	map_free(a->acks, NULL);
+	for (size_t i = 0; a->group_by && a->group_by[i]; i++)
+		free(a->group_by[i]);
 	free(a->group_by);
 	fetch_free(a->fetch);
 	store_close(a->store);
@@ -280,6 +299,8 @@ static void release(struct app *a)
 		event_free(a->ev_term);
 	if (a->ev_int)
 		event_free(a->ev_int);
+	if (a->ev_hup)
+		event_free(a->ev_hup);
 	if (a->ev_second)
 		event_free(a->ev_second);
 	if (a->ev_alert)
@@ -287,12 +308,13 @@ static void release(struct app *a)
 	event_base_free(a->base);
 }
 
-int app_run(const struct config *config)
+int app_run(struct config *config, const char *path)
 {
-	struct app a = {.config = config};
+	struct app a = {.config = config, .config_path = path};
 	struct err err = ERR_INIT;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* until the loop takes it */
 	a.base = event_base_new();
 	if (!a.base) {
 		log_msg(LEVEL_ERROR, "cannot make an event loop");
@@ -310,5 +332,6 @@ int app_run(const struct config *config)
 		event_base_dispatch(a.base);
 	}
 	release(&a);
+	config_free((struct config *)a.config);
 	return a.exit_code;
 }

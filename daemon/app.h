@@ -16,8 +16,8 @@
 
 /*
  * Runs until a signal ends it.  Returns the exit code of `leakwatch run` (cmd.h); what went wrong
- * is logged.  config stays the caller's.
+ * is logged.  Takes config, which was read from path; SIGHUP reads that file again.
  */
-int app_run(const struct config *config);
+int app_run(struct config *config, const char *path);
 
 #endif

@@ -1,16 +1,17 @@
 /*
  * app_internal: what the files of the daemon share.  Level 4; not for others.
  *
- * app.c: life, signals, timers.  app_targets.c: targets of the configuration.  app_alerts.c: alert
- * changes as rows.  app_notify.c: their messages.  app_receivers.c: sinks, and how deliveries
- * ended.  app_commit.c: one unit of work on its way to disk and outbox.  app_status.c: our own
- * metrics.
+ * app.c: life, signals, timers.  app_resolve.c: which targets are asked for.  app_targets.c: those
+ * are watched.  app_reload.c: SIGHUP.  app_alerts.c: alert changes as rows.  app_notify.c: their
+ * messages.  app_receivers.c: sinks, and how deliveries ended.  app_commit.c: one unit of work on
+ * its way to disk and outbox.  app_status.c: our own metrics.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H
 #define LEAKWATCH_APP_INTERNAL_H
 
 #include "alert.h"
 #include "app.h"
+#include "app_commit.h"
 #include "control.h"
 #include "group.h"
 #include "map.h"
@@ -27,28 +28,15 @@
 
 #include <event2/event.h>
 
-/* A delivery that waits for its transaction; owns its strings. */
-struct owed {
-	struct outbox_delivery d;
-	struct owed *next;
-};
-
-/* Rows of one transaction and the deliveries that become owed with it. */
-struct unit {
-	struct app *app;
-	struct store_batch *batch;
-	struct owed *owed, **owed_end;
-	struct control_request *request; /* answered when it is stored; or NULL */
-	char done_id[SILENCE_ID_MAX]; /* with this */
-	struct unit *next, **link; /* list of those on their way */
-};
-
 struct status;
+struct discover;
+struct credentials;
 
 struct app {
 	const struct config *config;
+	const char *config_path;
 	struct event_base *base;
-	struct event *ev_term, *ev_int, *ev_second, *ev_alert;
+	struct event *ev_term, *ev_int, *ev_hup, *ev_second, *ev_alert;
 	struct fetch *fetch;
 	struct scrape *scrape;
 	struct store *store; /* until the writer has it */
@@ -61,7 +49,7 @@ struct app {
 	struct control *control;
 	struct silence_set *silences;
 	struct map *acks; /* ids of alerts that somebody took */
-	const char **group_by; /* names of the configuration */
+	char **group_by; /* NULL at the end */
 	struct map *told; /* while starting: what receivers were told of alerts */
 	size_t nalertmanagers; /* peers so far, for their names */
 	struct alert_table *alerts;
@@ -75,11 +63,16 @@ struct app {
 	char disk_why[ERR_MAX];
 	uint64_t watchdog_ms;
 	int64_t refreshed_ms; /* rows of standing alerts */
+	struct discover *discover;
+	struct map *watched; /* "job\0instance" -> struct watched */
+	struct credentials *secrets; /* of each job of config */
+	struct store *reading; /* while targets that came back are added */
 	size_t ntargets;
 	size_t left_out; /* targets over limits.targets */
 	int exit_code;
 
 	struct status *status; /* NULL: not listening */
+	char *listening; /* the address that is, or is to be, listened on */
 	struct event *ev_lag;
 	int64_t started_ms;
 	uint64_t lag_due_ms, lag_ms; /* of the timer that measures; the most since last asked */
@@ -88,16 +81,6 @@ struct app {
 	uint64_t reloads, reloads_refused;
 	bool reload_failed; /* the last one */
 };
-
-/* app_commit.c */
-struct unit *unit_begin(struct app *a);
-/* False when samples had to be dropped. */
-bool unit_commit(struct app *a);
-void unit_owe(struct unit *u, const struct outbox_delivery *d);
-/* Deliveries of units that the disk does not take go out all the same. */
-void units_release_all(struct app *a);
-void units_send_early(struct app *a);
-void units_free_early(struct app *a);
 
 /* app_alerts.c */
 void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, const char *why);
@@ -138,7 +121,19 @@ void app_status_stop(struct app *a);
 /* The writer has nothing to do, or does it. */
 bool app_writer_alive(struct app *a);
 
-/* app_targets.c */
+/* Listens where the configuration says, after a reload too. */
+void app_status_listen(struct app *a);
+
+/* app_targets.c; more in app_targets.h */
 int app_add_targets(struct app *a, struct err *err);
+void app_discovered(void *arg);
+void app_free_targets(struct app *a);
+
+/* app_reload.c */
+void app_reload(struct app *a);
+void app_unused_config(void *arg, const struct config *c);
+
+/* app.c */
+void app_tell_systemd(struct app *a);
 
 #endif

@@ -213,7 +213,7 @@ void app_send_group(void *arg, const struct group_message *m)
 	g.to.now_ms = m->now_ms;
 	g.group = (struct notify_group){
 		.receiver = g.to.receiver->name,
-		.group_by = a->group_by,
+		.group_by = (const char *const *)a->group_by,
 		.ngroup_by = a->config->group_by.n,
 		.truncated = m->truncated,
 	};

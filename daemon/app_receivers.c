@@ -331,6 +331,8 @@ int app_set_receivers(struct app *a, struct err *err)
 {
 	struct outbox_receiver *v = NULL;
 	struct arena kept = ARENA_INIT; /* names and secrets; the sinks copy them */
+	struct sink_alertmanager *old = a->alertmanager;
+	struct sink_heartbeat *old_heartbeat = a->heartbeat;
 	size_t n = 0;
 	int rc = 0;
 
@@ -343,8 +345,19 @@ int app_set_receivers(struct app *a, struct err *err)
 		if (rc)
 			err_wrap(err, "receiver %.*s", STR_ARG(r->name));
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		outbox_receivers(a->outbox, v, n);
+	} else { /* a reload that fails leaves what was there */
+		struct sink_alertmanager *failed = a->alertmanager;
+		struct sink_heartbeat *failed_heartbeat = a->heartbeat;
+
+		a->alertmanager = old;
+		a->heartbeat = old_heartbeat;
+		old = failed;
+		old_heartbeat = failed_heartbeat;
+	}
+	sink_alertmanager_free(old);
+	sink_heartbeat_free(old_heartbeat);
 	free(v);
 	arena_release(&kept);
 	return rc;

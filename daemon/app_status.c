@@ -1,9 +1,11 @@
 /* What the daemon says of itself on web.listen_address: /metrics, /-/healthy, /-/ready. */
 #include "app_internal.h"
 #include "clock.h"
+#include "discover.h"
 #include "expose.h"
 #include "log.h"
 #include "status.h"
+#include "xalloc.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -164,6 +166,7 @@ static void put_work(struct app *a, struct buf *out)
 {
 	struct pipeline_stats p;
 	struct scrape_stats s;
+	struct discover_stats d;
 
 	pipeline_stats(a->pipeline, &p);
 	scrape_stats(a->scrape, &s);
@@ -171,6 +174,11 @@ static void put_work(struct app *a, struct buf *out)
 	one(out, "leakwatch_targets_up", (double)p.up, "Targets whose goroutines are read.");
 	one(out, "leakwatch_targets_left_out", (double)a->left_out,
 		"Targets not watched because of limits.targets.");
+	discover_stats(a->discover, &d);
+	one(out, "leakwatch_discovery_sources", (double)d.sources,
+		"Files and servers that list targets, as configured.");
+	one(out, "leakwatch_discovery_failing", (double)d.failing,
+		"Those whose last reading failed; their targets stay.");
 	one(out, "leakwatch_series", (double)p.series, "Series judged.");
 	one(out, "leakwatch_findings", (double)p.findings, "Findings that stand.");
 	one(out, "leakwatch_scrapes_total", (double)s.cycles, "Scrapes ended.");
@@ -395,6 +403,26 @@ static void listen_now(struct app *a)
 			err.msg);
 }
 
+static void stop_listening(struct app *a)
+{
+	status_free(a->status);
+	a->status = NULL;
+	free(a->listening);
+	a->listening = NULL;
+}
+
+void app_status_listen(struct app *a)
+{
+	const char *want = a->config->listen_address.p;
+
+	if (a->listening && strcmp(a->listening, want) == 0)
+		return;
+	stop_listening(a);
+	a->listening = xstrdup(want);
+	if (*want)
+		listen_now(a);
+}
+
 void app_status_start(struct app *a)
 {
 	struct timeval every = {.tv_usec = LAG_EVERY_MS * 1000};
@@ -405,8 +433,7 @@ void app_status_start(struct app *a)
 		abort(); /* only for want of memory */
 	a->lag_due_ms = clock_mono_ms() + LAG_EVERY_MS;
 	event_add(a->ev_lag, &every);
-	if (a->config->listen_address.len)
-		listen_now(a);
+	app_status_listen(a);
 }
 
 void app_status_tick(struct app *a)
@@ -418,8 +445,7 @@ void app_status_tick(struct app *a)
 
 void app_status_stop(struct app *a)
 {
-	status_free(a->status);
-	a->status = NULL;
+	stop_listening(a);
 	if (a->ev_lag)
 		event_free(a->ev_lag);
 	a->ev_lag = NULL;

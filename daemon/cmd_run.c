@@ -10,7 +10,8 @@ static const char usage[] =
 	"usage: leakwatch run [-c FILE] [--log-level LEVEL]\n"
 	"\n"
 	"Watches the targets of the configuration until SIGTERM or SIGINT.  In the foreground;\n"
-	"messages go to standard error, alerts also to the receivers.\n"
+	"messages go to standard error, alerts also to the receivers.  SIGHUP reads the file\n"
+	"again and takes it over whole or not at all.\n"
 	"\n"
 	"  -c, --config FILE    configuration (default " CONFIG_PATH ")\n"
 	"      --log-level L    error, warning, notice, info (default) or debug\n"
@@ -62,8 +63,10 @@ int cmd_run(int argc, char **argv)
 	if (config) {
 		if (config->njobs == 0)
 			fprintf(stderr, "%s: no scrape_configs: nothing to watch\n", path);
-		code = config->njobs ? app_run(config) : CMD_CONFIG;
-		config_free(config);
+		if (config->njobs)
+			code = app_run(config, path);
+		else
+			config_free(config);
 	}
 	return code;
 }

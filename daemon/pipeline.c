@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 #include "log.h"
 #include "xalloc.h"
 
@@ -18,6 +18,8 @@ static void begin_cb(void *arg, struct scrape_target *st)
 	struct target *t = scrape_target_user(st);
 
 	(void)arg;
+	if (t->rules != t->p->rules)
+		target_reconfigure(t);
 	t->dump_ok = t->metrics_ok = t->asked_symbols = false;
 	t->dump_why[0] = t->metrics_why[0] = '\0';
 	gdump_reset(t->gdump);
@@ -151,7 +153,7 @@ static void note_other(struct target *t)
 	snprintf(t->dump_why, sizeof(t->dump_why),
 		"more than %u classes: %llu goroutines are put together in the class \"" TALLY_OTHER
 		"\" (limits.classes_per_target)",
-		(unsigned)t->p->config->classes_max, (unsigned long long)n);
+		(unsigned)t->rules->config->classes_max, (unsigned long long)n);
 }
 
 static void note_state(struct target *t, const struct scrape_cycle *c)
@@ -210,8 +212,10 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	if (target_restarted(t, &restarted_at))
 		target_begin_run(t, restarted_at);
 	t->broke = t->broke && !t->dump_ok;
-	if (t->dump_ok)
+	if (t->dump_ok) {
 		target_sync_classes(t, now);
+		target_resorted(t);
+	}
 	note_state(t, c);
 	if (t->dump_ok)
 		note_other(t);
@@ -255,20 +259,26 @@ struct pipeline *pipeline_new(const struct config *config, struct alert_table *a
 	p->alerts = alerts;
 	p->ids = ids;
 	p->events = *events;
-	p->classifier = classifier_new(config->rules, config->nrules, err);
-	if (!p->classifier) {
+	p->rules = ruleset_new(config, err);
+	if (!p->rules) {
 		free(p);
 		return NULL;
 	}
-	p->host = host_label(config);
-	if (!p->host.len && gethostname(name, sizeof(name) - 1) == 0) {
+	p->known = map_new();
+	if (gethostname(name, sizeof(name) - 1) == 0)
 		p->host_owned = xstrdup(name);
-		p->host = str_of(p->host_owned);
-	}
+	pipeline_set_host(p);
 	return p;
 }
 
-static void free_target(struct target *t)
+void pipeline_set_host(struct pipeline *p)
+{
+	p->host = host_label(p->config);
+	if (!p->host.len)
+		p->host = str_of(p->host_owned);
+}
+
+void target_free(struct target *t)
 {
 	if (!t)
 		return;
@@ -285,6 +295,8 @@ static void free_target(struct target *t)
 	free(t->job_name);
 	free(t->instance);
 	free(t->labels_json);
+	arena_release(&t->labels_arena);
+	ruleset_drop(t->p, t->rules);
 	free(t);
 }
 
@@ -293,21 +305,25 @@ void pipeline_free(struct pipeline *p)
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->ntargets; i++)
-		free_target(p->targets[i]);
+		target_free(p->targets[i]);
+	for (size_t i = 0; i < p->nparked; i++)
+		target_free(p->parked[i]);
 	free(p->targets);
+	free(p->parked);
 	loaded_free(p->loaded);
-	classifier_free(p->classifier);
+	map_free(p->known, NULL);
+	ruleset_drop(p, p->rules);
 	free(p->host_owned);
 	free(p);
 }
 
 /* Asks the metrics endpoint for what the job and the rules name. */
-static int want_metrics(struct target *t, struct err *err)
+int target_want_metrics(struct target *t, struct err *err)
 {
-	const struct config *c = t->p->config;
+	const struct config *c = t->rules->config;
 
 	t->load = -1;
-	if (t->job->load_metric.len) {
+	if (t->job && t->job->load_metric.len) {
 		t->load = vitals_want(t->vitals, t->job->load_metric, err);
 		if (t->load < 0)
 			return err_wrap(err, "load_metric");
@@ -323,22 +339,28 @@ static int want_metrics(struct target *t, struct err *err)
 	return 0;
 }
 
-static void make_parsers(struct target *t)
+void target_make_tally(struct target *t)
 {
 	struct tally_limits limits = TALLY_LIMITS_DEFAULT;
+
+	limits.classes = (uint32_t)t->rules->config->classes_max;
+	t->tally = tally_new(t->rules->classifier, &limits);
+}
+
+static void make_parsers(struct target *t)
+{
 	struct gdump_sink groups;
 	struct prom_sink samples;
 	struct finding_events findings = target_finding_events;
 
-	limits.classes = (uint32_t)t->p->config->classes_max;
-	t->tally = tally_new(t->p->classifier, &limits);
+	target_make_tally(t);
 	groups = tally_sink(t->tally);
 	t->gdump = gdump_new(&groups);
 	t->vitals = vitals_new();
 	samples = vitals_sink(t->vitals);
 	t->prom = prom_new(&samples, PROM_TIME_MS);
 	findings.arg = t;
-	t->findings = finding_set_new(&t->p->config->detect, &findings);
+	t->findings = finding_set_new(&t->rules->config->detect, &findings);
 }
 
 static char *labels_json(const struct config_labels *labels)
@@ -353,23 +375,57 @@ static char *labels_json(const struct config_labels *labels)
 	return buf_take(&out);
 }
 
-struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str address,
-	const struct config_labels *labels, struct err *err)
+/* Copied: discovery's lists and configurations come and go. */
+void target_set_labels(struct target *t, const struct config_labels *labels)
+{
+	struct arena a = ARENA_INIT;
+	struct label *v = arena_calloc(&a, labels->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < labels->n; i++)
+		v[i] = (struct label){.key = arena_str(&a, labels->v[i].key),
+			.value = arena_str(&a, labels->v[i].value)};
+	arena_release(&t->labels_arena);
+	t->labels_arena = a;
+	t->labels = (struct config_labels){.v = v, .n = labels->n};
+	free(t->labels_json);
+	t->labels_json = labels_json(&t->labels);
+	t->target_at_ms = 0; /* its row is another one */
+}
+
+static struct target *new_target(struct pipeline *p, const struct config_job *job,
+	struct str instance, const struct config_labels *labels)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
 
 	t->p = p;
+	t->rules = p->rules;
+	t->rules->users++;
 	t->job = job;
 	t->job_name = str_dup(job->name);
-	t->instance = str_dup(address);
-	t->labels = *labels;
-	t->labels_json = labels_json(labels);
+	t->instance = str_dup(instance);
+	t->labels_arena = (struct arena)ARENA_INIT;
+	target_set_labels(t, labels);
 	t->first_at = t->last_at = t->run_start = NAN;
 	t->load = -1;
 	t->need_full = true;
 	make_parsers(t);
-	if (want_metrics(t, err) || target_take_loaded(t, err)) {
-		free_target(t);
+	return t;
+}
+
+struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str instance,
+	const struct config_labels *labels, struct err *err)
+{
+	struct target *t = new_target(p, job, instance, labels), *parked;
+
+	parked = pipeline_take_parked(p, t->job_name, t->instance);
+	if (parked) {
+		target_free(t);
+		t = parked;
+		pipeline_update(t, job, labels, p->now_ms);
+		target_reconfigure(t); /* the job may name another load_metric */
+		t->target_at_ms = 0;
+	} else if (target_want_metrics(t, err) || target_take_loaded(t, err)) {
+		target_free(t);
 		return NULL;
 	}
 	p->targets = xrealloc(p->targets, p->ntargets + 1, sizeof(*p->targets));

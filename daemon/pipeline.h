@@ -32,24 +32,51 @@ struct pipeline_events {
 	bool (*commit)(void *arg, struct store_batch *b);
 	/* A standing alert's condition ended: its row is another one, though its state is not. */
 	void (*cleared)(void *arg, const struct alert *a);
+	/* Nothing is sorted by that configuration's rules any more: it may be freed.  May be NULL.
+	 */
+	void (*unused)(void *arg, const struct config *c);
 	void *arg;
 };
 
-/* config, alerts and the ids are the caller's and outlive it.  NULL with err when a rule's regular
- * expression is not accepted. */
+/* alerts and the ids are the caller's and outlive it; config until it is told unused.  NULL with
+ * err when a rule's regular expression is not accepted. */
 struct pipeline *pipeline_new(const struct config *config, struct alert_table *alerts,
 	struct store_maxima *ids, const struct pipeline_events *events, struct err *err);
 void pipeline_free(struct pipeline *p);
 
-/* Takes in what a store knows: call once, before pipeline_add.  0, or -1 with err. */
+/* Takes in what a store knows, before pipeline_add; also later, from a connection that only reads,
+ * for targets that come back.  Ended by pipeline_added_all or pipeline_loaded.  0, or -1 with err.
+ */
 int pipeline_load(struct pipeline *p, struct store *store, struct err *err);
 
 /*
- * A target of the configuration; one that the store knew goes on with its history.  index says
- * which of the job's static configurations it comes from, for its labels.
+ * A target; one that the store knew, or that left a short while ago, goes on with its history.  job
+ * is the configuration's and is set anew (pipeline_update) after pipeline_reconfigure; labels are
+ * copied.
  */
-struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str address,
+struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str instance,
 	const struct config_labels *labels, struct err *err);
+/* The store has a history of that target, which is not taken in: pipeline_load it before adding. */
+bool pipeline_needs_store(const struct pipeline *p, struct str job, struct str instance);
+/* Its job in a new configuration, and its labels; where those changed, its alerts are raised anew
+ * under the new ones. */
+void pipeline_update(struct target *t, const struct config_job *job,
+	const struct config_labels *labels, int64_t now_ms);
+/*
+ * It is no longer watched: what is known of it is saved, and its alerts end (ALERT_END_REMOVED).  A
+ * while later pipeline_sweep forgets it.  Not from within its own callbacks.
+ */
+void pipeline_remove(struct target *t, int64_t now_ms);
+void pipeline_sweep(struct pipeline *p, int64_t now_ms); /* each second or so */
+/*
+ * Another configuration takes the place of the one before: at once for alerts, for each target's
+ * rules with its next scrape.  Classes whose rule is the same, or that have none, go on; those of
+ * changed rules end, and begin anew.  -1 with err, and all as before, when a rule is not accepted.
+ * detect.window must be as it was.
+ */
+int pipeline_reconfigure(
+	struct pipeline *p, const struct config *config, int64_t now_ms, struct err *err);
+void pipeline_loaded(struct pipeline *p);
 /* Findings of stored alerts whose target is no longer configured end; call after the last add. */
 void pipeline_added_all(struct pipeline *p, int64_t now_ms);
 

@@ -61,6 +61,10 @@ int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a)
 		if (pipeline_target_is(p->targets[i], a))
 			return p->targets[i]->id;
 	}
+	for (size_t i = 0; i < p->nparked; i++) {
+		if (pipeline_target_is(p->parked[i], a))
+			return p->parked[i]->id;
+	}
 	return 0;
 }
 

@@ -3,18 +3,23 @@
  *
  * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
  * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads
- * them; pipeline_view.c tells our own metrics.
+ * them; pipeline_reload.c changes targets and rules while it runs; pipeline_view.c tells our own
+ * metrics.
  */
 #ifndef LEAKWATCH_PIPELINE_INTERNAL_H
 #define LEAKWATCH_PIPELINE_INTERNAL_H
 
+#include "arena.h"
 #include "finding.h"
 #include "gdump.h"
+#include "map.h"
 #include "pipeline.h"
 #include "prom.h"
 #include "store_batch.h"
 #include "tally.h"
 #include "vitals.h"
+
+struct ruleset;
 
 /* A series, and where it comes from and goes to. */
 struct slot {
@@ -42,6 +47,9 @@ struct metric {
 
 struct target {
 	struct pipeline *p;
+	struct ruleset *rules; /* as of its last scrape; the pipeline's may be newer */
+	int64_t parked_ms; /* when it left */
+	struct arena labels_arena;
 	struct scrape_target *scrape;
 	const struct config_job *job;
 	char *job_name, *instance, *labels_json;
@@ -60,7 +68,6 @@ struct target {
 	struct metric *metrics; /* by number of the vitals selector */
 	size_t nmetrics;
 	int load; /* the job's load_metric, or -1 */
-
 	/* history */
 	double first_at; /* Unix time of the first whole body; NAN before */
 	double last_at; /* of the last whole body */
@@ -86,6 +93,7 @@ struct target {
 	int64_t down_since_ms;
 	unsigned since_full; /* scrapes stored since the last full one */
 	bool need_full;
+	bool resorted; /* by new rules, and no body since */
 	double duration_ms;
 
 	/* what our own metrics say of it */
@@ -95,13 +103,14 @@ struct target {
 };
 
 struct pipeline {
-	const struct config *config;
-	struct classifier *classifier;
+	const struct config *config; /* the newest; rules and parameters are the ruleset's */
+	struct ruleset *rules;
 	struct alert_table *alerts;
 	struct store_maxima *ids;
 	struct pipeline_events events;
-	struct target **targets;
-	size_t ntargets;
+	struct target **targets, **parked; /* parked: left, and may come back */
+	size_t ntargets, nparked;
+	struct map *known; /* "job\0instance" of all targets of the store, with a value */
 	struct str host;
 	char *host_owned;
 	struct store_batch *batch; /* of the cycle under way */
@@ -136,12 +145,5 @@ size_t target_labels(const struct target *t, const char *class, struct label *ou
 void target_write(struct target *t, const struct scrape_cycle *c);
 void target_save(struct target *t, int64_t now_ms);
 int64_t rule_definition(const struct rule *r);
-
-/* pipeline_view.c */
-void target_note_view(struct target *t, const struct scrape_cycle *c);
-
-/* pipeline_load.c */
-void loaded_free(struct loaded *l);
-int target_take_loaded(struct target *t, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 #include "log.h"
 #include "map.h"
 #include "xalloc.h"
@@ -40,6 +40,7 @@ struct loaded {
 	struct arena arena;
 	struct map *by_name; /* "job\0instance" -> row_target */
 	struct map *targets, *series;
+	struct map *known; /* the pipeline's */
 };
 
 static struct str key_of(const int64_t *id)
@@ -79,6 +80,7 @@ static void target_cb(void *arg, const struct store_target *r)
 	t->first_seen_ms = r->first_seen_ms;
 	map_put(l->targets, key_of(&r->id), t);
 	map_put(l->by_name, target_key(&key, r->job, r->instance), t);
+	map_put(l->known, target_key(&key, r->job, r->instance), l);
 	buf_release(&key);
 }
 
@@ -147,7 +149,9 @@ int pipeline_load(struct pipeline *p, struct store *store, struct err *err)
 {
 	struct loaded *l = xcalloc(1, sizeof(*l));
 
+	loaded_free(p->loaded);
 	l->store = store;
+	l->known = p->known;
 	l->by_name = map_new();
 	l->targets = map_new();
 	l->series = map_new();
@@ -214,7 +218,7 @@ static void restore_detector(struct slot *s, const struct row_series *r, const s
 static bool definition_holds(
 	const struct target *t, const struct row_class *c, const struct rule **rule)
 {
-	*rule = c->rule[0] ? rule_named(t->p->config, c->rule) : NULL;
+	*rule = c->rule[0] ? rule_named(t->rules->config, c->rule) : NULL;
 	return c->rule[0] ? *rule && rule_definition(*rule) == c->definition : true;
 }
 
@@ -356,7 +360,7 @@ static void replay_cb(
 			continue;
 		ctx = target_context(t, s, r->value, r->selected);
 		if (!isnan(ctx.subtract))
-			series_sample(s->series, &t->p->config->detect, at, r->value[i], &ctx);
+			series_sample(s->series, &t->rules->config->detect, at, r->value[i], &ctx);
 	}
 }
 
@@ -427,11 +431,14 @@ int target_take_loaded(struct target *t, struct err *err)
 	if (l)
 		row = map_get(
 			l->by_name, target_key(&key, str_of(t->job_name), str_of(t->instance)));
-	buf_release(&key);
 	if (!row) {
 		t->id = ++t->p->ids->target_id;
+		map_put(t->p->known, target_key(&key, str_of(t->job_name), str_of(t->instance)),
+			t->p);
+		buf_release(&key);
 		return 0;
 	}
+	buf_release(&key);
 	t->id = row->id;
 	t->first_seen_ms = row->first_seen_ms;
 	t->first_at = row->first_seen_ms ? (double)row->first_seen_ms / 1000 : NAN;
@@ -446,6 +453,24 @@ int target_take_loaded(struct target *t, struct err *err)
 		return -1;
 	restore_findings(t);
 	return 0;
+}
+
+void pipeline_loaded(struct pipeline *p)
+{
+	loaded_free(p->loaded);
+	p->loaded = NULL;
+}
+
+bool pipeline_needs_store(const struct pipeline *p, struct str job, struct str instance)
+{
+	struct buf key = BUF_INIT;
+	bool known = !p->loaded && map_get(p->known, target_key(&key, job, instance));
+
+	for (size_t i = 0; known && i < p->nparked; i++)
+		known = !str_is(job, p->parked[i]->job_name) ||
+			!str_is(instance, p->parked[i]->instance);
+	buf_release(&key);
+	return known;
 }
 
 /* Alerts of targets that are no longer configured end. */
@@ -468,6 +493,5 @@ void pipeline_added_all(struct pipeline *p, int64_t now_ms)
 			pipeline_clear(p, gone[i], ALERT_END_REMOVED,
 				"the target is no longer configured", now_ms);
 	} while (n == ARRAY_LEN(gone));
-	loaded_free(p->loaded);
-	p->loaded = NULL;
+	pipeline_loaded(p);
 }

@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 #include "map.h"
 #include "xalloc.h"
 
@@ -252,7 +252,7 @@ static void write_values(struct target *t, struct store_batch *b, int64_t at_ms)
 	}
 }
 
-static void put_target(struct target *t, struct store_batch *b, int64_t now_ms)
+static void put_target(struct target *t, struct store_batch *b, int64_t now_ms, int64_t gone_ms)
 {
 	struct store_target row;
 
@@ -265,6 +265,7 @@ static void put_target(struct target *t, struct store_batch *b, int64_t now_ms)
 		.labels = str_of(t->labels_json),
 		.first_seen_ms = t->first_seen_ms,
 		.last_seen_ms = now_ms,
+		.gone_ms = gone_ms,
 	};
 
 	store_put_target(b, &row);
@@ -321,7 +322,7 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 	double now = (double)c->at_ms / 1000;
 
 	if (!t->known || !t->target_at_ms) {
-		put_target(t, b, c->at_ms);
+		put_target(t, b, c->at_ms, 0);
 	} else if (c->at_ms - t->target_at_ms >= REFRESH_MS) {
 		store_put_seen(b, STORE_SEEN_TARGET, t->id, c->at_ms);
 		if (t->run_stored)
@@ -353,4 +354,10 @@ void target_save(struct target *t, int64_t now_ms)
 		put_record(s, b, isnan(s->series->at) ? (double)now_ms / 1000 : s->series->at);
 		put_verdict(s, b, (double)now_ms / 1000);
 	}
+}
+
+void target_put_gone(struct target *t, int64_t now_ms)
+{
+	if (t->known)
+		put_target(t, t->p->batch, now_ms, now_ms);
 }

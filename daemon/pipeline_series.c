@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 #include "log.h"
 #include "xalloc.h"
 
@@ -43,7 +43,7 @@ struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str
 {
 	struct slot s = {.vital = vital_of(kind), .load = -1, .expect = -1};
 
-	s.series = series_new(kind, name, &t->p->config->detect);
+	s.series = series_new(kind, name, &t->rules->config->detect);
 	t->slots = xrealloc(t->slots, t->nslots + 1, sizeof(*t->slots));
 	t->view = xrealloc(t->view, t->nslots + 1, sizeof(*t->view));
 	t->slots[t->nslots] = s;
@@ -96,7 +96,7 @@ static void replace_series(struct target *t, size_t i, const struct tally_class 
 
 	finding_drop(t->findings, s->series);
 	series_free(s->series);
-	s->series = series_new(SERIES_CLASS, str_of(c->name), &t->p->config->detect);
+	s->series = series_new(SERIES_CLASS, str_of(c->name), &t->rules->config->detect);
 	t->view[i] = s->series;
 	s->class_id = 0;
 	s->stored = false;
@@ -124,7 +124,7 @@ void target_sync_classes(struct target *t, double now)
 					"classes: further goroutines are counted as \"" TALLY_OTHER
 					"\", which is judged",
 					t->job_name, t->instance,
-					(unsigned long long)t->p->config->classes_max);
+					(unsigned long long)t->rules->config->classes_max);
 			c->user = (void *)(uintptr_t)t->nslots;
 			prepare(t, s->series, now);
 		}
@@ -266,7 +266,7 @@ static void judge_slot(
 	ctx = target_context(t, s, values, selected);
 	if (isnan(ctx.subtract))
 		return;
-	if (series_sample(s->series, &t->p->config->detect, now, value, &ctx) &&
+	if (series_sample(s->series, &t->rules->config->detect, now, value, &ctx) &&
 		worth_a_line(old, s->series->verdict.state) && old != s->series->verdict.state)
 		log_change(t, s->series, old);
 }

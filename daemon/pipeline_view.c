@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 
 #include <math.h>
 #include <string.h>

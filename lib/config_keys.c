@@ -172,16 +172,16 @@ static const struct key job_keys[] = {
 	V("cgroup", TEXT, config_job, cgroup, NULL, 0, 0, LATER,
 		"Unit, container or path of the targets' cgroup."),
 	V("pid", INT, config_job, pid, NULL, 1, 4194304, LATER, "Process id of the target."),
-	V("allow_local", BOOL, config_job, allow_local, "false", 0, 0, LATER,
-		"Discovery may name unix sockets, processes, cgroups and credentials."),
+	V("allow_local", BOOL, config_job, allow_local, "false", 0, 0, 0,
+		"Discovery may name unix sockets of this host."),
 	N("static_configs", SECTIONS, offsetof(struct config_job, statics), &statics, 0,
 		"Targets that are written here."),
-	N("file_sd_configs", SECTIONS, offsetof(struct config_job, file_sds), &file_sd, LATER,
+	N("file_sd_configs", SECTIONS, offsetof(struct config_job, file_sds), &file_sd, 0,
 		"Targets that stand in files."),
-	N("http_sd_configs", SECTIONS, offsetof(struct config_job, http_sds), &http_sd, LATER,
+	N("http_sd_configs", SECTIONS, offsetof(struct config_job, http_sds), &http_sd, 0,
 		"Targets that a server lists."),
-	N("relabel_configs", SECTIONS, offsetof(struct config_job, relabels), &relabel, LATER,
-		"What is done to the labels of discovered targets."),
+	N("relabel_configs", SECTIONS, offsetof(struct config_job, relabels), &relabel, 0,
+		"What is done to the labels of all targets."),
 	END
 };
 LOOSE(job, "scrape_configs[]", config_job, config_check_job);

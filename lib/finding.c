@@ -51,6 +51,11 @@ static void free_finding(struct finding *f)
 	free(f);
 }
 
+void finding_set_retune(struct finding_set *set, const struct detect_params *params)
+{
+	set->params = *params;
+}
+
 void finding_set_free(struct finding_set *set)
 {
 	if (!set)

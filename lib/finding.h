@@ -62,6 +62,8 @@ struct finding_events {
 struct finding_set *finding_set_new(
 	const struct detect_params *params, const struct finding_events *events);
 void finding_set_free(struct finding_set *set); /* closes nothing */
+/* Other parameters from now on. */
+void finding_set_retune(struct finding_set *set, const struct detect_params *params);
 /* One that was open when the daemon stopped; it closes if its series does not come back. */
 struct finding *finding_restore(
 	struct finding_set *set, enum finding_kind kind, struct str class, double opened_at);

@@ -122,3 +122,29 @@ void series_refresh(struct series *s)
 {
 	take_verdict(s);
 }
+
+void series_retune(struct series *s, const struct detect_params *params)
+{
+	struct detect *d = detect_new(series_kind_unit(s->kind), params, NULL, NULL);
+	struct buf record = BUF_INIT;
+
+	detect_save(s->detect, &record);
+	if (detect_load(d, buf_str(&record), NULL) == 0) {
+		detect_free(s->detect);
+		s->detect = d;
+		take_verdict(s);
+	} else {
+		detect_free(d); /* it judges on as it did */
+	}
+	buf_release(&record);
+}
+
+void series_forget(struct series *s, const struct detect_params *params)
+{
+	detect_free(s->detect);
+	s->detect = detect_new(series_kind_unit(s->kind), params, NULL, NULL);
+	s->over_since = NAN;
+	s->over = false;
+	s->recorded_at = 0;
+	take_verdict(s);
+}

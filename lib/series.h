@@ -66,6 +66,12 @@ bool series_sample(struct series *s, const struct detect_params *params, double 
 	const struct series_context *ctx);
 /* The process restarted.  True as above. */
 bool series_restart(struct series *s, double now);
+/* Another sensitivity or size that matters, with all that was seen so far; window_s must be the
+ * same.
+ */
+void series_retune(struct series *s, const struct detect_params *params);
+/* Its past means nothing any more: the detector begins anew. */
+void series_forget(struct series *s, const struct detect_params *params);
 /* Takes the detector's verdict again, after detect_load. */
 void series_refresh(struct series *s);
 

@@ -28,8 +28,8 @@ HOMES = {
     "event2/http.h": ["daemon/status", "daemon/cmd_replay", "daemon/replay"],
     "jansson.h": ["lib/json"],
     "uthash.h": ["lib/map"],
-    "pcre2.h": ["lib/classify", "lib/silence"],
-    "openssl/": ["lib/notify"],
+    "pcre2.h": ["lib/classify", "lib/relabel", "lib/silence"],
+    "openssl/": ["lib/notify", "lib/relabel"],
     "zlib.h": ["daemon/cmd_backtest", "lib/gdump", "lib/gunzip", "lib/inflate", "lib/recording"],
 }
 IN_LIB_FORBIDDEN = ["event2/", "curl/", "sys/socket.h", "syslog.h"]

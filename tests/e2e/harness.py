@@ -224,6 +224,7 @@ class Daemon:
 
     def configure(self, config):
         config = {"web": {"listen_address": ""}, **config}  # its default port is for one daemon of a host
+        self.config = config
         with open(self.config_path, "w", encoding="utf-8") as f:
             f.write(yaml(config) + "\n")
 

@@ -31,11 +31,13 @@ enum cmd_exit {
 int cmd_ack(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);
 int cmd_backtest(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_classes(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_history(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);

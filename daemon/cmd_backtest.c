@@ -206,7 +206,7 @@ static int read_text(const char *path, int fd, struct backtest *b, struct err *e
 	return code;
 }
 
-static int read_history(const char *path, struct backtest *b, struct err *err)
+int backtest_read_history(const char *path, struct backtest *b, struct err *err)
 {
 	char mark[16] = "";
 	ssize_t n;
@@ -229,8 +229,7 @@ static int read_history(const char *path, struct backtest *b, struct err *err)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* NULL with *code when the file cannot be used. */
-static struct config *load_config(const char *path, int *code)
+struct config *backtest_load_config(const char *path, int *code)
 {
 	struct config_errors errs;
 	struct buf text = BUF_INIT;
@@ -267,7 +266,7 @@ static int run(char **argv, const struct options *o)
 	struct output out = {.json = o->json};
 	struct err err = ERR_INIT;
 	int code = CMD_OK;
-	struct config *c = load_config(o->config, &code);
+	struct config *c = backtest_load_config(o->config, &code);
 	struct backtest *b;
 
 	if (!c)
@@ -276,7 +275,7 @@ static int run(char **argv, const struct options *o)
 	backtest_rules(b, c->rules, c->nrules);
 	if (want_loads(b, c, o, &err))
 		code = cmd_usage(argv, "--load: %s", err.msg);
-	else if ((code = read_history(o->history, b, &err)))
+	else if ((code = backtest_read_history(o->history, b, &err)))
 		cmd_error(code, argv, &err);
 	else if (backtest_stats(b)->series == 0) {
 		code = CMD_DATA;

@@ -46,6 +46,19 @@ struct backtest_event {
 	const char *reason;
 };
 
+/* A series when all of it has been judged. */
+struct backtest_judged {
+	const char *target, *job; /* job "" when no sample said it */
+	enum series_kind kind;
+	const char *name; /* class, or metric */
+	const double *at, *value; /* its n samples; they hold until backtest_free */
+	size_t n;
+	const struct series *series; /* with its detector and verdict; during the callback */
+	double start; /* of the newest process; NAN */
+	double start_seen; /* when that start was told first */
+	double first_class; /* the target's first count of a class; NAN */
+};
+
 /* params is copied. */
 struct backtest *backtest_new(const struct detect_params *params);
 void backtest_free(struct backtest *b);
@@ -68,6 +81,9 @@ void backtest_load(
 	struct backtest *b, struct str target, struct str selector, double at, double value);
 void backtest_start(struct backtest *b, struct str target, double at, double start);
 
+/* backtest_judge calls it once for each series. */
+void backtest_on_judged(
+	struct backtest *b, void (*cb)(void *, const struct backtest_judged *), void *arg);
 /* Judges all series and hands out the events in order of time. */
 void backtest_judge(
 	struct backtest *b, void (*cb)(void *, const struct backtest_event *), void *arg);

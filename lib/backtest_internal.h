@@ -47,6 +47,8 @@ struct backtest {
 	struct bt_wanted *wanted;
 	size_t nwanted;
 	struct backtest_stats stats;
+	void (*judged)(void *, const struct backtest_judged *);
+	void *judged_arg;
 };
 
 #endif

@@ -209,6 +209,34 @@ static void begin(struct judge *j)
 		detect_zero_since(j->series->detect, from, first);
 }
 
+static void tell_judged(const struct judge *j)
+{
+	const struct points *starts = &j->s->target->starts;
+	struct backtest_judged out = {.target = j->s->target->name,
+		.job = j->s->target->job,
+		.kind = j->s->kind,
+		.name = j->s->name,
+		.at = j->s->points.at,
+		.value = j->s->points.value,
+		.n = j->s->points.n,
+		.series = j->series,
+		.start = j->start,
+		.start_seen = j->start_seen,
+		.first_class = j->s->target->first};
+
+	for (size_t i = starts->n; i-- > 0 && fabs(starts->value[i] - j->start) <= START_MOVED;)
+		out.start_seen = starts->at[i];
+	if (j->b->judged)
+		j->b->judged(j->b->judged_arg, &out);
+}
+
+void backtest_on_judged(
+	struct backtest *b, void (*cb)(void *, const struct backtest_judged *), void *arg)
+{
+	b->judged = cb;
+	b->judged_arg = arg;
+}
+
 static void judge_series(struct backtest *b, const struct bt_series *s, struct events *ev)
 {
 	struct judge j = {.b = b,
@@ -236,6 +264,7 @@ static void judge_series(struct backtest *b, const struct bt_series *s, struct e
 		tell_change(&j);
 	}
 	b->stats.restarts += j.restarts;
+	tell_judged(&j);
 	series_free(j.series);
 	free(j.loads.v);
 }

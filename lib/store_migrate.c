@@ -1,5 +1,6 @@
 /* Copies, and the way from an older version of the file to this one. */
 #include "store_internal.h"
+#include "store_read.h"
 #include "xalloc.h"
 
 #include <errno.h>
@@ -69,4 +70,38 @@ int store_migrate(struct store *s, char *copy, size_t size, struct err *err)
 		s->version++;
 	}
 	return 0;
+}
+
+/* link, unlike rename, replaces nothing. */
+static int copy_to_new(struct store *s, const char *file, struct err *err)
+{
+	char *part = xasprintf("%s.part", file);
+	int rc;
+
+	unlink(part); /* begun before and not finished */
+	rc = store_copy_to(s, part, err);
+	if (rc == 0 && link(part, file) < 0)
+		rc = err_set(err, "cannot make %s: %s", file, strerror(errno));
+	unlink(part);
+	free(part);
+	return rc;
+}
+
+enum store_open store_backup(const char *path, const char *file, struct err *err)
+{
+	enum store_open result;
+	struct store *s;
+
+	if (access(file, F_OK) == 0) {
+		err_set(err, "%s exists; a backup replaces nothing", file);
+		return STORE_OPEN_FAILED;
+	}
+	result = store_open_read(path, &s, err);
+	if (result != STORE_OPEN_OK)
+		return result;
+	/* The copy is a statement of its own, with the snapshot of its moment. */
+	if (store_exec(s, "COMMIT", err) < 0 || copy_to_new(s, file, err) < 0)
+		result = STORE_OPEN_FAILED;
+	store_close(s);
+	return result;
 }

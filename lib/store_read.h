@@ -17,6 +17,14 @@
 /* STORE_OPEN_FAILED also when there is no file or no daemon has written to it yet. */
 enum store_open store_open_read(const char *path, struct store **out, struct err *err);
 
+/*
+ * Copies the store at path, whole and as of one moment, to a new file, while a daemon writes to it
+ * or after it stopped.  The copy is compact, synced, and has its name only when it is whole.
+ * Meanwhile the write-ahead log cannot be cut back.  STORE_OPEN_FAILED also when something stands
+ * at the file's path; nothing is ever replaced.
+ */
+enum store_open store_backup(const char *path, const char *file, struct err *err);
+
 /* A daemon holds the store now; *pid 0 when its number is not known. */
 bool store_is_held(const char *path, int64_t *pid);
 

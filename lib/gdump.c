@@ -373,14 +373,46 @@ static void drop_line(struct gdump *g, const char *p, size_t n, bool whole)
 	}
 }
 
+/* Nothing but a line of a stack begins so; the rest is looked at by continues(). */
+static bool is_plain_begin(char c)
+{
+	return c == '\t' || (c > ' ' && c != 'g' && c != 'p' && c != 'f' && c != 'S');
+}
+
+/* The whole lines at p that only make the goroutine's record longer; where they end. */
+static const char *take_stack_lines(struct gdump *g, const char *p, const char *end)
+{
+	while (p < end && is_plain_begin(*p)) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t n = nl ? (size_t)(nl - p) + 1 : 0;
+
+		if (n == 0 || g->record_len + n > GDUMP_RECORD_MAX || n > GDUMP_LINE_MAX)
+			break;
+		g->record_len += n;
+		g->stats.lines++;
+		gdump_add_end(g);
+		p = nl + 1;
+	}
+	return p;
+}
+
 static void feed_lines(struct gdump *g, const char *p, size_t n)
 {
 	const char *end = p + n;
 
 	while (p < end) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)((nl ? nl : end) - p);
-		size_t kept = g->carry.len - line_at(g);
+		const char *nl;
+		size_t len, kept;
+
+		if (g->kind == RECORD_GOROUTINE && !g->carried && !g->overflow && !g->dropping &&
+			g->carry.len == 0) {
+			p = take_stack_lines(g, p, end);
+			if (p == end)
+				break;
+		}
+		nl = memchr(p, '\n', (size_t)(end - p));
+		len = (size_t)((nl ? nl : end) - p);
+		kept = g->carry.len - line_at(g);
 
 		if (g->dropping || kept + len > GDUMP_LINE_MAX) {
 			drop_line(g, p, len, nl != NULL);

@@ -170,6 +170,16 @@ static bool are_offsets(const char *p, const char *end)
 	return true;
 }
 
+/* It stands near the end in most lines: looked for there without a call. */
+static const char *last_colon(const char *p, const char *end)
+{
+	for (int i = 0; i < 24 && end > p; i++) {
+		if (*--end == ':')
+			return end;
+	}
+	return end > p ? memrchr(p, ':', (size_t)(end - p)) : NULL;
+}
+
 /*
  * The line below a function: "<TAB>FILE:LINE[ +0xOFF][ fp=… sp=…[ pc=…]]", of a C function also
  * "<TAB>[FILE:LINE ]pc=0x…".  bare: its indentation was lost, as in pasted text.
@@ -183,7 +193,7 @@ static bool parse_file(struct str line, bool bare, struct frame *f)
 	if (p == line.p && !bare)
 		return false;
 	/* A path may hold colons and blanks: the last colon is the one before the line number. */
-	colon = p < end ? memrchr(p, ':', (size_t)(end - p)) : NULL;
+	colon = last_colon(p, end);
 	if (!colon) {
 		f->file = str_n(p, 0);
 		f->line = 0;

@@ -7,12 +7,12 @@
 set -eu
 
 dir=${1:?usage: chroot-check.sh DIR [MIRROR]}
-mirror=${2:-http://deb.debian.org/debian}
+mirror=${2:-} # without: the one that debootstrap knows
 source=$(cd "$(dirname "$0")/.." && pwd)
 
 [ "$(id -u)" = 0 ] || { echo "chroot-check: needs root" >&2; exit 1; }
 if [ ! -e "$dir/etc/debian_version" ]; then
-	debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$dir" "$mirror"
+	debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$dir" ${mirror:+"$mirror"}
 fi
 # How this machine reaches the mirror (a proxy, a name server) holds inside too.
 for file in /etc/resolv.conf /etc/hosts; do

@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "gdump.h"
 #include "gdump_scan.h"
+#include "gdump_split.h"
 #include "gunzip.h"
 #include "received.h"
 
@@ -108,22 +109,6 @@ static inline void gdump_add_end(struct gdump *g)
 
 /* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
 void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);
-
-/* gdump_split.c: each returns at once when the sink does not tell dumps apart. */
-void gdump_split_profile(struct gdump *g);
-void gdump_split_goroutine(struct gdump *g, const struct goroutine_header *h);
-void gdump_split_crash(struct gdump *g, struct str line);
-/* A goroutine's record has ended: true when it is kept until the next one tells where it belongs.
- */
-bool gdump_split_keep(struct gdump *g, struct str text);
-/* The end: what was kept belongs to the dump before. */
-void gdump_split_end(struct gdump *g);
-/* A bad line outside of every record comes. */
-void gdump_split_outside(struct gdump *g);
-/* "SIGQUIT:", "panic:" or "fatal error:", which end a goroutine though no empty line does. */
-bool gdump_is_crash_begin(struct str line);
-/* lost and truncated, from all that was read of the dump. */
-void gdump_settle(struct gdump *g);
 
 /* What SIGQUIT, panics, `go run` and `go test` print around and between goroutines. */
 bool gdump_is_crash_line(struct str line);

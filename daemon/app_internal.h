@@ -51,7 +51,6 @@ struct app {
 	struct map *acks; /* ids of alerts that somebody took */
 	char **group_by; /* NULL at the end */
 	struct map *told; /* while starting: what receivers were told of alerts */
-	size_t nalertmanagers; /* peers so far, for their names */
 	struct alert_table *alerts;
 	struct pipeline *pipeline;
 	struct store_maxima ids;

@@ -1,5 +1,7 @@
 /* leakwatch alerts: what has been told to people, and what became of it. */
+#include "cmd_alerts.h"
 #include "cmd_db.h"
+#include "config.h"
 #include "safe.h"
 #include "table.h"
 
@@ -12,8 +14,11 @@
 static const char usage[] =
 	"usage: leakwatch alerts [list] [--db FILE] [--format text|json]\n"
 	"       leakwatch alerts show ID [--db FILE] [--format text|json]\n"
+	"       leakwatch alerts test [-c FILE] RECEIVER\n"
 	"Alerts that are pending or firing, and those resolved in the last 7 days; or everything\n"
-	"about one: ID is its id or the beginning of it.\n";
+	"about one: ID is its id or the beginning of it.\n"
+	"test sends a marked alert, and its end, to every sink of a receiver of the configuration\n"
+	"FILE (default " CONFIG_PATH "), and prints what each answered.\n";
 
 /* ---- list -------------------------------------------------------------------- */
 
@@ -315,18 +320,48 @@ static int show(struct cmd_db *db, const char *id)
 	return code;
 }
 
+/* Takes -c FILE out of the words; cmd_db_options reads the others. */
+static bool take_config(int *argc, char **argv, const char **config)
+{
+	int n = 1;
+
+	*config = NULL;
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "-c") != 0 && strcmp(argv[i], "--config") != 0) {
+			argv[n++] = argv[i];
+			continue;
+		}
+		if (i + 1 == *argc)
+			return false;
+		*config = argv[++i];
+	}
+	argv[n] = NULL;
+	*argc = n;
+	return true;
+}
+
 int cmd_alerts(int argc, char **argv)
 {
-	static const char *const words[] = {"list", "show", NULL};
+	static const char *const words[] = {"list", "show", "test", NULL};
 	struct cmd_db db;
 	int code, word = 0;
 
+	const char *config;
+
+	if (!take_config(&argc, argv, &config))
+		return cmd_usage(argv, "-c takes a file");
 	if (!cmd_db_options(&db, argc, argv, usage, &code))
 		return code;
 	if (optind < argc)
 		word = cmd_word(argv, "the first word", argv[optind], words);
 	if (word < 0)
 		return CMD_USAGE;
+	if (config && word != 2)
+		return cmd_usage(argv, "only test takes -c");
+	if (word == 2 && optind + 2 != argc)
+		return cmd_usage(argv, "test takes the name of one receiver");
+	if (word == 2)
+		return cmd_alerts_test(argv, config, argv[optind + 1]);
 	if (word == 1 && optind + 2 != argc)
 		return cmd_usage(argv, "show takes the id of one alert");
 	if (word == 0 && optind + 1 < argc)

@@ -1,5 +1,6 @@
 #include "clock.h"
 #include "outbox_lane.h"
+#include "safe.h"
 #include "xalloc.h"
 
 #include <stdlib.h>
@@ -213,4 +214,12 @@ void outbox_stats(const struct outbox *o, struct outbox_stats *out)
 				out->oldest_ms = it->d.created_ms;
 		}
 	}
+}
+
+void outbox_answer(const struct outbox *o, const char *receiver, struct buf *out)
+{
+	const struct lane *l = lane_of(o, receiver);
+
+	if (l)
+		safe_add_cut(out, str_trim(str_n(l->answer, l->answer_len)), OUTBOX_ANSWER_SHOWN);
 }

@@ -33,8 +33,8 @@
 #define LEAKWATCH_OUTBOX_H
 
 #include "base.h"
+#include "buf.h"
 #include "err.h"
-#include "str.h"
 
 #define OUTBOX_QUEUE_MAX   10000 /* deliveries in a receiver's queue */
 #define OUTBOX_QUEUE_BYTES (64 * 1024 * 1024) /* and of their bodies */
@@ -48,8 +48,7 @@ struct outbox;
 struct outbox_receiver {
 	const char *name; /* unique */
 	const char *url; /* not needed with deliver */
-	/* A local service instead of HTTP, which never blocks: 0, or -1 with err for "try again".
-	 */
+	/* A local service, which never blocks, instead of HTTP: 0, or -1 for "try again". */
 	int (*deliver)(void *arg, struct str body, struct err *err);
 	void *deliver_arg;
 	const char *unix_socket; /* connect there instead, or NULL */
@@ -140,6 +139,8 @@ struct outbox_stats {
 	size_t owed; /* now, in all queues */
 	int64_t oldest_ms; /* created_ms of the oldest owed, 0 when there is none */
 };
+/* Appends the beginning of what a receiver answered to the newest attempt, made printable. */
+void outbox_answer(const struct outbox *o, const char *receiver, struct buf *out);
 void outbox_stats(const struct outbox *o, struct outbox_stats *out);
 
 /* The full-jitter delay before the next try after `failures` (≥ 1) in a row; random01 in [0, 1). */

@@ -217,6 +217,22 @@ static const struct alert *raise_alert(struct target *t, const struct notify_fac
 	return a;
 }
 
+/*
+ * The version of the program in which it began: what its metrics say, if this life of the process
+ * saw the beginning; once told it stays, whatever is deployed since.
+ */
+static struct str version_of(
+	const struct target *t, const struct finding *finding, int64_t since_ms)
+{
+	const struct alert *a = finding->user ? alert_get(t->p->alerts, finding->user) : NULL;
+
+	if (a)
+		return alert_labels_get(&a->annotations, "version");
+	if (isnan(t->run_start) || (double)since_ms / 1000 < t->run_start)
+		return STR("");
+	return str_of(vitals_version(t->vitals));
+}
+
 static void raise_finding(struct target *t, struct finding *finding)
 {
 	struct notify_member members[FINDING_MEMBERS_MAX];
@@ -224,6 +240,7 @@ static void raise_finding(struct target *t, struct finding *finding)
 	const struct alert *a;
 
 	finding_facts(t, finding, &f, members);
+	f.version = version_of(t, finding, f.since_ms);
 	a = raise_alert(t, &f);
 	if (a && !finding->user)
 		finding->user = xstrdup(a->id);

@@ -54,7 +54,8 @@ struct alert_rule {
 	const char *severity;
 	const struct label *labels; /* added to each alert; none by default */
 	size_t nlabels;
-	const struct label *annotations; /* added where the alert has no such annotation */
+	/* Added where the alert has no such annotation; {{name}} is its label or annotation. */
+	const struct label *annotations;
 	size_t nannotations;
 };
 /* The defaults: design, section 9. */

@@ -5,6 +5,7 @@
 #include "xalloc.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,4 +239,40 @@ int alert_labels_read(struct alert_labels *l, struct str json, bool text, struct
 	if (rc)
 		alert_labels_release(l);
 	return rc;
+}
+
+/* The name between the braces at the beginning of s, and how long all of it is; 0: it is none. */
+static size_t take_name(struct str s, struct str *name)
+{
+	ptrdiff_t end;
+
+	if (!str_starts(s, STR("{{")))
+		return 0;
+	end = str_find(s, STR("}}"));
+	if (end < 0)
+		return 0;
+	*name = str_trim(str_sub(s, 2, (size_t)end));
+	return (size_t)end + 2;
+}
+
+void alert_labels_expand(struct str text, const struct alert_labels *first,
+	const struct alert_labels *second, struct buf *out)
+{
+	char key[ALERT_LABEL_KEY_MAX + 1];
+	struct str name;
+	size_t n;
+
+	for (size_t i = 0; i < text.len; i += n) {
+		n = take_name(str_from(text, i), &name);
+		if (n && name.len <= ALERT_LABEL_KEY_MAX &&
+			(alert_labels_has(first, name) || alert_labels_has(second, name))) {
+			snprintf(key, sizeof(key), "%.*s", STR_ARG(name));
+			buf_addstr(
+				out, alert_labels_get(
+					     alert_labels_has(first, name) ? first : second, key));
+			continue;
+		}
+		n = 1;
+		buf_addc(out, text.p[i]);
+	}
 }

@@ -53,6 +53,14 @@ struct str alert_labels_get(const struct alert_labels *l, const char *key);
 bool alert_labels_has(const struct alert_labels *l, struct str key);
 bool alert_labels_eq(const struct alert_labels *a, const struct alert_labels *b);
 
+/*
+ * Appends text with each {{name}} (spaces inside the braces are allowed) replaced by the value of
+ * that name in the first of the two sets that has it.  A name that neither has stays as it is
+ * written, so that a mistake is seen.  What was put in is not looked at again.
+ */
+void alert_labels_expand(struct str text, const struct alert_labels *first,
+	const struct alert_labels *second, struct buf *out);
+
 /* Appends {a="x",b="y"}, quoted as the Prometheus text format does (\\ \" \n). */
 void alert_labels_text(const struct alert_labels *l, struct buf *out);
 /* Appends a JSON object of strings, for a database row. */

@@ -286,12 +286,17 @@ static struct alert *new_alert(struct alert_table *t, enum alert_kind kind, char
 static void set_annotations(
 	struct alert *a, const struct alert_labels *annotations, const struct alert_rule *rule)
 {
+	struct buf text = BUF_INIT;
+
 	alert_labels_copy(&a->annotations, annotations);
 	for (size_t i = 0; i < rule->nannotations; i++) {
-		if (!alert_labels_has(&a->annotations, rule->annotations[i].key))
-			alert_labels_put_text(&a->annotations, rule->annotations[i].key,
-				rule->annotations[i].value);
+		if (alert_labels_has(annotations, rule->annotations[i].key))
+			continue;
+		buf_reset(&text);
+		alert_labels_expand(rule->annotations[i].value, &a->labels, annotations, &text);
+		alert_labels_put_text(&a->annotations, rule->annotations[i].key, buf_str(&text));
 	}
+	buf_release(&text);
 }
 
 const struct alert *alert_raise(struct alert_table *t, enum alert_kind kind,

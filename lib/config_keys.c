@@ -301,7 +301,7 @@ static const struct key alert_rule_keys[] = {
 	V("severity", TEXT, config_alert_rule, severity, NULL, 0, 0, 0, "The label severity."),
 	V("labels", LABELS, config_alert_rule, labels, NULL, 0, 0, 0, "More labels."),
 	V("annotations", LABELS, config_alert_rule, annotations, NULL, 0, 0, 0,
-		"More annotations."),
+		"More annotations; {{NAME}} is the label or annotation of that name."),
 	V("runbook_url", URL, config_alert_rule, runbook_url, NULL, 0, 0, 0,
 		"The annotation runbook_url."),
 	END

@@ -39,6 +39,7 @@ struct notify_facts {
 	double rate_per_hour, low, high; /* with its 95 % interval */
 	int64_t since_ms;
 	bool since_at_least; /* it began before the first sample */
+	struct str version; /* of the program when it began */
 	struct str wait; /* what they wait on: "chan receive" */
 	struct str created_by; /* function */
 	struct frame user; /* first line outside the standard library */
@@ -57,8 +58,9 @@ struct notify_facts {
 	}
 
 /*
- * Fills annotations (which are emptied first): summary and description always; rate, since, also,
- * example_stack, waits_on, created_by, first_user_line, hint, forecast, runbook_url where known.
+ * Fills annotations (which are emptied first): summary and description always; rate, since,
+ * version, also, example_stack, waits_on, created_by, first_user_line, hint, forecast, runbook_url
+ * where known.
  */
 void notify_text(const struct notify_facts *f, struct alert_labels *annotations);
 

@@ -352,6 +352,11 @@ static void add_wait(struct buf *out, const struct notify_facts *f)
 	add_name(out, f->wait);
 }
 
+static void add_version(struct buf *out, const struct notify_facts *f)
+{
+	add_name(out, f->version);
+}
+
 static void add_creator(struct buf *out, const struct notify_facts *f)
 {
 	add_name(out, f->created_by);
@@ -373,6 +378,7 @@ static void add_description(struct buf *out, const struct notify_facts *f)
 {
 	add_sentence(out, "", f, add_summary);
 	add_sentence(out, "", f, add_growth_since);
+	add_sentence(out, "It began in version ", f, add_version);
 	add_sentence(out, "They wait on: ", f, add_wait);
 	add_sentence(out, "Created by ", f, add_creator);
 	add_sentence(out, "First line outside the standard library: ", f, add_user_line);
@@ -401,6 +407,7 @@ void notify_text(const struct notify_facts *f, struct alert_labels *annotations)
 	annotate(annotations, "description", f, add_description);
 	annotate(annotations, "rate", f, add_rate);
 	annotate(annotations, "since", f, add_since);
+	annotate(annotations, "version", f, add_version);
 	annotate(annotations, "also", f, add_also);
 	annotate(annotations, "waits_on", f, add_wait);
 	annotate(annotations, "created_by", f, add_creator);

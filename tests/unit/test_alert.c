@@ -255,11 +255,45 @@ static void test_two_alerts(void **state)
 	buf_release(&told.text);
 }
 
+/* {{name}}: labels before annotations, once, and what is none stays to be seen. */
+static void test_templates(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"plain", "plain"},
+		{"{{job}} leaks", "shop leaks"},
+		{"{{ job }}/{{instance}}", "shop/{{job}}"}, /* a value is not looked at again */
+		{"{{summary}}", "%s grows"},
+		{"{{nothing}} {{}} {{", "{{nothing}} {{}} {{"},
+		{"{{{job}}}", "{shop}"},
+		{"{{job", "{{job"},
+		{"", ""},
+	};
+	struct alert_labels labels = ALERT_LABELS_INIT, notes = ALERT_LABELS_INIT;
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	alert_labels_put(&labels, STR("job"), STR("shop"));
+	alert_labels_put(&labels, STR("instance"), STR("{{job}}"));
+	alert_labels_put_text(&notes, STR("job"), STR("not this"));
+	alert_labels_put_text(&notes, STR("summary"), STR("%s grows"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_reset(&out);
+		alert_labels_expand(str_of(rows[i].text), &labels, &notes, &out);
+		assert_string_equal(out.p, rows[i].want);
+	}
+	buf_release(&out);
+	alert_labels_release(&labels);
+	alert_labels_release(&notes);
+}
+
 static void test_annotations(void **state)
 {
 	static const struct label from_rule[] = {
 		{STR_LIT("runbook_url"), STR_LIT("https://wiki/leak")},
 		{STR_LIT("summary"), STR_LIT("not taken: the alert has one")},
+		{STR_LIT("dashboard"), STR_LIT("https://grafana/{{job}}")},
 	};
 	struct alert_rule rule = alert_rule_defaults[ALERT_GOROUTINE_LEAK];
 	struct alert_labels annotations = ALERT_LABELS_INIT;
@@ -269,12 +303,13 @@ static void test_annotations(void **state)
 
 	(void)state;
 	rule.annotations = from_rule;
-	rule.nannotations = 2;
+	rule.nannotations = 3;
 	alert_table_rule(t, ALERT_GOROUTINE_LEAK, &rule);
 	alert_labels_put_text(&annotations, STR("summary"), STR("141 goroutines"));
 	a = alert_raise(t, ALERT_GOROUTINE_LEAK, who, 3, &annotations, "", T0, NULL);
 	assert_true(str_is(alert_labels_get(&a->annotations, "summary"), "141 goroutines"));
 	assert_true(str_is(alert_labels_get(&a->annotations, "runbook_url"), "https://wiki/leak"));
+	assert_true(str_is(alert_labels_get(&a->annotations, "dashboard"), "https://grafana/shop"));
 	assert_true(alert_annotate(t, a->id, "target", STR("down since 04:05")));
 	assert_true(str_is(alert_labels_get(&a->annotations, "target"), "down since 04:05"));
 	assert_true(alert_annotate(t, a->id, "target", STR("")));
@@ -512,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_two_alerts),
+		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_annotations),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_table_limit),

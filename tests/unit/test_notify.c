@@ -589,9 +589,28 @@ static void test_words_of_a_watch_alert(void **state)
 	alert_labels_release(&l);
 }
 
+/* The version in which it began, where it is known. */
+static void test_version(void **state)
+{
+	struct alert_labels l = ALERT_LABELS_INIT;
+	struct notify_facts f = NOTIFY_FACTS_INIT;
+
+	(void)state;
+	f.job = STR("shop");
+	notify_text(&f, &l);
+	assert_false(alert_labels_has(&l, STR("version")));
+	f.version = STR("v1.2.3");
+	notify_text(&f, &l);
+	assert_true(str_is(alert_labels_get(&l, "version"), "v1.2.3"));
+	assert_true(str_find(alert_labels_get(&l, "description"),
+			    STR("It began in version v1.2.3.")) >= 0);
+	alert_labels_release(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_hostile),

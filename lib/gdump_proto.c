@@ -29,7 +29,7 @@ struct field {
 
 static struct wire wire_of(struct str s)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
+	const unsigned char *p = (const unsigned char *)(s.len ? s.p : "");
 
 	return (struct wire){.p = p, .end = p + s.len};
 }

@@ -6,7 +6,7 @@ import stat
 import subprocess
 
 import pytest
-from harness import LEAKWATCH, command, free_port, http_get, wait_until
+from harness import LEAKWATCH, ROOT, command, free_port, http_get, wait_until
 
 CLASS_KEYS = {"class", "count", "share", "oldest_minutes", "states", "entries", "created_by", "locations", "stack", "rate_per_hour", "hint"}
 REPORT_KEYS = {"format", "total", "parsed", "duplicates", "lost", "truncated", "states", "waiting", "classes", "entries", "created_by", "stuck"}
@@ -47,6 +47,32 @@ def test_check_config(tmp_path):
     assert f"{bad}:4:" in said, said
     # run refuses the same file with a code that a unit does not start again after.
     command("run", "-c", bad, code=78)
+
+
+# Dumps as people have them: in a log, two in one file, several files, two to compare.
+def test_report_of_saved_dumps(tmp_path):
+    good = open(os.path.join(ROOT, "fixtures", "dumps", "waits-debug2.txt")).read()
+    whole = command("report", "--format", "json", "-", stdin=good, parse=True)
+    logged = "".join(f"Nov 21 01:33:{n % 60:02} web-1 api[77]: {line}\n" for n, line in enumerate(good.splitlines()))
+    assert command("report", "--format", "json", "-", stdin=logged, parse=True) == whole
+    assert "mended: log prefixes" in command("report", "-", stdin=logged)
+    aged = open(os.path.join(ROOT, "fixtures", "dumps", "zoo-aged-debug1.txt")).read()
+    both = tmp_path / "both.txt"
+    both.write_text(aged + good)
+    assert command("report", "--format", "json", both, parse=True)["parsed"] == whole["parsed"]
+    assert "the last of 2 dumps" in command("report", both)
+    each = [json.loads(line) for line in command("report", "--format", "json", "--all", both).splitlines()]
+    assert [r["format"] for r in each] == ["debug1", "debug2"] and each[1]["parsed"] == whole["parsed"]
+    first, second = tmp_path / "1.txt", tmp_path / "2.txt"
+    first.write_text(good)
+    second.write_text(good + good.replace("goroutine 1 [", "goroutine 99999 ["))
+    table = command("report", first, second)
+    assert table.startswith("SOURCE") and str(first) in table and str(second) in table
+    assert command("report", "--format", "markdown", first).count("|---") == 6
+    diff = command("diff", "--format", "json", both, first, parse=True)
+    assert diff["change"] == 0 and diff["one_process"] and diff["same_stack"] == whole["parsed"]
+    command("diff", first, code=2)
+    command("diff", first, tmp_path / "is-not-there", code=74)
 
 
 def test_report_and_classify_a_service(service):

@@ -298,6 +298,8 @@ struct scenario {
 	double repaired_at; /* hours, with a restart; 0 = never */
 	double watcher_restarts; /* every so many hours; 0 = never */
 	bool kill_watcher, no_metrics;
+	bool exact; /* the first alert comes as soon as for a watcher that ran through */
+	double clock_set_at, clock_by; /* hours; by how much the watcher's clock is set then */
 	const char *told; /* exactly, in order */
 	const char *class; /* of the first */
 	double within; /* hours from the first scrape */
@@ -363,6 +365,48 @@ static const struct scenario scenarios[] = {
 		.told = "+GoroutineLeak",
 		.class = "http-client-conn",
 		.within = 8},
+	{.what = "the watcher restarted every quarter of an hour, ten times before it tells",
+		.hours = 10,
+		.leak_per_hour = 60,
+		.watcher_restarts = 0.25,
+		.exact = true,
+		.told = "+GoroutineLeak",
+		.class = "http-client-conn",
+		.within = 8},
+	{.what = "the watcher killed every 13 minutes",
+		.hours = 10,
+		.leak_per_hour = 60,
+		.watcher_restarts = 13 / 60.0,
+		.kill_watcher = true,
+		.exact = true,
+		.told = "+GoroutineLeak",
+		.class = "http-client-conn",
+		.within = 8},
+	/* The detector does not take an hour twice: it waits until the clock has caught up, and
+	 * then sees a step in the rise.  It is late, not blind. */
+	{.what = "the clock set back an hour, and the watcher restarted every hour",
+		.hours = 26,
+		.leak_per_hour = 60,
+		.watcher_restarts = 1,
+		.clock_set_at = 1.5,
+		.clock_by = -1,
+		.told = "+GoroutineLeak",
+		.class = "http-client-conn",
+		.within = 16},
+	{.what = "the clock set forward an hour, and the watcher restarted every hour",
+		.hours = 26,
+		.leak_per_hour = 60,
+		.watcher_restarts = 1,
+		.clock_set_at = 1.5,
+		.clock_by = 1,
+		.told = "+GoroutineLeak",
+		.class = "http-client-conn",
+		.within = 9},
+	{.what = "the clock set back an hour where nothing leaks",
+		.hours = 24,
+		.clock_set_at = 12,
+		.clock_by = -1,
+		.told = ""},
 	{.what = "goroutines that follow users, not told of them: it grows",
 		.hours = 30,
 		.users_per_hour = 40,
@@ -464,33 +508,51 @@ static void remove_store(const char *path)
 	}
 }
 
-static bool run(const struct scenario *s)
+/* The watcher's life in the scenario; restarts_every in hours, 0: it runs through. */
+static void simulate(const struct scenario *s, double restarts_every, struct watcher *w)
 {
 	const char *tmp = getenv("TMPDIR");
-	struct watcher w = {.now = T0};
 	struct service v = {.start = T0 - 600, .users = 100, .no_metrics = s->no_metrics};
-	unsigned restarts = (unsigned)(s->watcher_restarts * 60);
+	unsigned restarts = (unsigned)(restarts_every * 60 + 0.5);
 	struct config *config = make_config(s);
-	bool ok;
 
-	w.config = config;
-	snprintf(w.path, sizeof(w.path), "%s/sim_pipeline.%ld.db", tmp ? tmp : "/tmp",
+	*w = (struct watcher){.now = T0, .config = config};
+	snprintf(w->path, sizeof(w->path), "%s/sim_pipeline.%ld.db", tmp ? tmp : "/tmp",
 		(long)getpid());
-	remove_store(w.path);
-	start(&w);
+	remove_store(w->path);
+	start(w);
 	for (unsigned minute = 0; minute < s->hours * 60; minute++) {
-		w.now = T0 + minute * MINUTE;
+		w->now = T0 + minute * MINUTE;
+		if (s->clock_by && minute >= s->clock_set_at * 60)
+			w->now += s->clock_by * HOUR;
 		live(s, &v, minute);
 		if (restarts && minute && minute % restarts == 0) {
-			stop(&w, !s->kill_watcher);
-			start(&w);
+			stop(w, !s->kill_watcher);
+			start(w);
 		}
-		scrape_once(&w, &v);
+		scrape_once(w, &v);
 	}
-	stop(&w, true);
-	ok = judge(s, &w);
-	remove_store(w.path);
+	stop(w, true);
+	remove_store(w->path);
 	config_free(config);
+	w->config = NULL;
+}
+
+static bool run(const struct scenario *s)
+{
+	struct watcher w, through;
+	bool ok;
+
+	simulate(s, s->watcher_restarts, &w);
+	ok = judge(s, &w);
+	if (s->exact) {
+		simulate(s, 0, &through);
+		if (fabs(through.first_at - w.first_at) > MINUTE) {
+			printf("FAIL %s: after %.0f min, not %.0f as without\n", s->what,
+				(w.first_at - T0) / MINUTE, (through.first_at - T0) / MINUTE);
+			ok = false;
+		}
+	}
 	return ok;
 }
 

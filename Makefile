@@ -10,6 +10,10 @@ BINDIR    ?= $(PREFIX)/bin
 MANDIR    ?= $(PREFIX)/share/man
 SYSCONFDIR?= /etc
 DATADIR   ?= $(PREFIX)/share/leakwatch
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR   ?= $(PREFIX)/lib/systemd/system
 INSTALL   ?= install
 PKG_CONFIG?= pkg-config
@@ -49,7 +53,7 @@ BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 SIM_SRC    := $(sort $(wildcard tests/sim/sim_*.c))
 SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store sim torture install uninstall dist clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store sim torture install uninstall dist deb clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -63,6 +67,7 @@ help:
 	@echo 'make bench sim  print the benchmarks; print the detector table'
 	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: that benchmark'
 	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go)'
+	@echo 'make deb        a Debian package of the commit, in build/deb'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
 
 # ---- set-up ------------------------------------------------------------------------------------
@@ -172,18 +177,31 @@ install: all
 	$(INSTALL) -m 0644 $(BUILD)/leakwatch.service $(DESTDIR)$(UNITDIR)/leakwatch.service
 	for s in 1 5 7; do for m in man/*.$$s; do [ ! -e "$$m" ] || \
 		$(INSTALL) -m 0644 "$$m" $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; done; done
-	$(INSTALL) -d $(DESTDIR)$(DATADIR)/prometheus
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/samples \
+		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(INSTALL) -m 0644 etc/prometheus/*.yml $(DESTDIR)$(DATADIR)/prometheus
+	$(INSTALL) -m 0644 etc/samples/*.yaml systemd/samples/*.conf $(DESTDIR)$(DATADIR)/samples
+	$(INSTALL) -m 0644 systemd/sysusers.d/leakwatch.conf $(DESTDIR)$(SYSUSERSDIR)/leakwatch.conf
+	$(INSTALL) -m 0644 completion/leakwatch.bash $(DESTDIR)$(BASHDIR)/leakwatch
+	$(INSTALL) -m 0644 completion/_leakwatch $(DESTDIR)$(ZSHDIR)/_leakwatch
+	$(INSTALL) -m 0644 completion/leakwatch.fish $(DESTDIR)$(FISHDIR)/leakwatch.fish
 	[ -e $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml ] || \
 		$(INSTALL) -m 0644 etc/leakwatch/leakwatch.yaml $(DESTDIR)$(SYSCONFDIR)/leakwatch/leakwatch.yaml
 
 uninstall:
-	rm -rf $(DESTDIR)$(DATADIR)
-	rm -f $(DESTDIR)$(BINDIR)/leakwatch $(DESTDIR)$(UNITDIR)/leakwatch.service
+	rm -f $(DESTDIR)$(BINDIR)/leakwatch $(DESTDIR)$(UNITDIR)/leakwatch.service \
+		$(DESTDIR)$(SYSUSERSDIR)/leakwatch.conf $(DESTDIR)$(BASHDIR)/leakwatch \
+		$(DESTDIR)$(ZSHDIR)/_leakwatch $(DESTDIR)$(FISHDIR)/leakwatch.fish \
+		$(DESTDIR)$(DATADIR)/prometheus/*.yml $(DESTDIR)$(DATADIR)/samples/*
+	-rmdir $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/samples $(DESTDIR)$(DATADIR)
 	for s in 1 5 7; do for m in man/*.$$s; do rm -f $(DESTDIR)$(MANDIR)/man$$s/"$${m##*/}"; done; done
 
 dist:
 	git archive --format=tar.gz --prefix=leakwatch-$(VERSION)/ -o leakwatch-$(VERSION).tar.gz HEAD
+
+# A Debian package of what is committed, in build/deb, checked by lintian.
+deb:
+	sh tools/deb.sh $(VERSION)
 
 clean:
 	rm -rf build build-san build-clang build-san-clang

@@ -1,0 +1,54 @@
+"""What make install puts in place: the samples are right, the unit is shut in, the shells complete."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT
+from harness import LEAKWATCH, command
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    to = tmp_path_factory.mktemp("installed")
+    subprocess.run(["make", "-s", "install", f"DESTDIR={to}", "PREFIX=/usr"], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    return str(to)
+
+
+def test_samples_are_right(installed):
+    samples = glob.glob(f"{installed}/usr/share/leakwatch/samples/*.yaml")
+    assert len(samples) == 2
+    for path in samples:
+        assert command("check-config", "-c", path).endswith("configuration OK\n")
+
+
+def test_the_unit_is_shut_in(installed):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze on this system")
+    p = subprocess.run(["systemd-analyze", "security", "--offline=yes", f"{installed}/usr/lib/systemd/system/leakwatch.service"],
+                       capture_output=True, text=True, timeout=30)
+    score = re.search(r"exposure level for leakwatch.service: ([\d.]+)", p.stdout)
+    assert score, p.stdout + p.stderr
+    assert float(score[1]) <= 1.5
+
+
+def test_completion(installed, tmp_path):
+    ask = (f"PATH={tmp_path}:$PATH; . {installed}/usr/share/bash-completion/completions/leakwatch; "
+           "COMP_WORDS=(leakwatch {}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _leakwatch leakwatch; echo ${{COMPREPLY[@]}}")
+    os.symlink(os.path.abspath(LEAKWATCH), tmp_path / "leakwatch")
+
+    def complete(words):
+        return subprocess.run(["bash", "-c", ask.replace("{}", words).replace("{{", "{").replace("}}", "}")], capture_output=True,
+                              text=True, timeout=30).stdout.split()
+
+    assert {"check-config", "classes", "classify"} <= set(complete("c"))
+    assert complete("che") == ["check-config"]
+    assert "--format" in complete("report --") and complete("report --format j") == ["json"]
+
+
+def test_uninstall_leaves_the_configuration(installed):
+    subprocess.run(["make", "-s", "uninstall", f"DESTDIR={installed}", "PREFIX=/usr"], cwd=ROOT, check=True, capture_output=True, timeout=60)
+    left = [os.path.relpath(os.path.join(at, f), installed) for at, _, files in os.walk(installed) for f in files]
+    assert left == ["etc/leakwatch/leakwatch.yaml"]

@@ -65,7 +65,7 @@ help:
 	@echo 'make golden     rewrite fixtures/golden from fixtures/dumps'
 	@echo 'make fuzz       FUZZ_SECONDS=60 of each fuzzer (clang)'
 	@echo 'make bench sim  print the benchmarks; print the detector table'
-	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: that benchmark'
+	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: its benchmarks'
 	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go)'
 	@echo 'make deb        a Debian package of the commit, in build/deb'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
@@ -165,8 +165,8 @@ sim: $(SIM_BIN)
 torture: $(BUILD)/tests/unit/test_store_faults
 	LEAKWATCH_KILLS=$(or $(ROUNDS),10000) $<
 
-bench-store: $(BUILD)/tests/bench/bench_store
-	@$<
+bench-store: $(BUILD)/tests/bench/bench_store $(BUILD)/tests/bench/bench_writer
+	@$(BUILD)/tests/bench/bench_store && $(BUILD)/tests/bench/bench_writer
 
 # ---- installing --------------------------------------------------------------------------------
 install: all

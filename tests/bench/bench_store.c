@@ -1,6 +1,9 @@
 /*
  * What the store costs: 20 targets of 200 classes, scraped once a minute for 48 hours, 30 % of the
  * counts change at each scrape.  Prints time and bytes; the file is made in a temporary directory.
+ *
+ *   bench_store --openmetrics N   the same numbers of the first N targets as OpenMetrics text, for
+ *                                 promtool tsdb create-blocks-from openmetrics
  */
 #include "store_read.h"
 #include "xalloc.h"
@@ -56,6 +59,15 @@ static void put_names(struct store_batch *b)
 	}
 }
 
+/* Of one target at one scrape. */
+static void print_values(int64_t target, int64_t n, const double *values)
+{
+	for (int c = 0; c < CLASSES; c++)
+		printf("leakwatch_goroutines{target=\"%d\",class=\"class-%d\"} %.0f %lld\n",
+			(int)target, c, values[target * CLASSES + c],
+			(long long)(START / 1000 + n * 60));
+}
+
 static struct store_batch *make_scrape(int64_t target, int64_t n, double *values, unsigned *seed)
 {
 	struct store_scrape scrape = {.target_id = target,
@@ -79,7 +91,8 @@ static struct store_batch *make_scrape(int64_t target, int64_t n, double *values
 	return b;
 }
 
-static void write_all(struct store *s)
+/* Without a store the numbers are printed, of that many targets. */
+static void write_all(struct store *s, int64_t printed)
 {
 	double *values = xcalloc((TARGETS + 1) * CLASSES, sizeof(*values));
 	double start, took, worst = 0, all = 0;
@@ -92,17 +105,24 @@ static void write_all(struct store *s)
 		for (int64_t t = 1; t <= TARGETS; t++) {
 			struct store_batch *b = make_scrape(t, i, values, &seed);
 
+			if (t <= printed)
+				print_values(t, i, values);
 			start = seconds();
-			must(store_apply(s, &b, 1, i * 60000, &err), &err);
+			if (s)
+				must(store_apply(s, &b, 1, i * 60000, &err), &err);
 			took = seconds() - start;
 			all += took;
 			worst = took > worst ? took : worst;
 			store_batch_free(b);
 		}
 	}
+	free(values);
+	if (!s) {
+		printf("# EOF\n");
+		return;
+	}
 	printf("store_apply: %.0f us a scrape, longest transaction %.1f ms\n",
 		all / (TARGETS * SCRAPES) * 1e6, worst * 1e3);
-	free(values);
 }
 
 static void count_cb(void *arg, const struct store_scrape *s, const struct store_value *v, size_t n)
@@ -131,27 +151,57 @@ static void read_some(struct store *s)
 	printf("status of %zu targets: %.1f ms\n", n, (seconds() - start) * 1e3);
 }
 
-static void prune_all(struct store *s)
+/* All that 48 hours are worth at once, as after an update; in life it is 21 buckets a minute. */
+static void fold_all(struct store *s)
 {
 	double start, took, worst = 0, all = 0;
+	int64_t n, buckets = 0;
+	int bites = 0, slow = 0;
 	struct err err;
-	int64_t n, rows = 0;
+	bool again;
 
 	do {
 		start = seconds();
-		n = store_prune(
-			s, START + 30 * DAY_MS, &(struct store_keep){.raw_ms = DAY_MS}, 200, &err);
+		n = store_fold(s, START + 3 * DAY_MS, 100, &again, &err);
+		must((int)n, &err);
+		took = seconds() - start;
+		worst = took > worst ? took : worst;
+		all += took;
+		buckets += n;
+		bites++;
+		slow += took > .05;
+	} while (again);
+	printf("folding: %lld buckets in %.0f ms, %d transactions of 100 rows, longest %.1f ms, %d "
+	       "over 50 ms\n",
+		(long long)buckets, all * 1e3, bites, worst * 1e3, slow);
+}
+
+static void prune_all(struct store *s)
+{
+	const struct store_keep keep = {
+		.raw_ms = DAY_MS, .m5_ms = 30 * DAY_MS, .h1_ms = 400 * DAY_MS, .fold = true};
+	double start, took, worst = 0, all = 0;
+	struct err err;
+	int64_t n, rows = 0;
+	int bites = 0, slow = 0;
+
+	do {
+		start = seconds();
+		n = store_prune(s, START + 30 * DAY_MS, &keep, 100, &err);
 		must((int)n, &err);
 		took = seconds() - start;
 		worst = took > worst ? took : worst;
 		all += took;
 		rows += n;
-	} while (n >= 200);
-	printf("retention: %lld scrapes in %.0f ms, longest transaction %.1f ms (200 rows)\n",
-		(long long)rows, all * 1e3, worst * 1e3);
+		bites++;
+		slow += took > .05;
+	} while (n >= 100);
+	printf("retention: %lld rows in %.0f ms, %d transactions of 100 rows, longest %.1f ms, %d "
+	       "over 50 ms\n",
+		(long long)rows, all * 1e3, bites, worst * 1e3, slow);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/leakwatch-bench-XXXXXX", path[64], side[80];
 	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
@@ -161,6 +211,11 @@ int main(void)
 	struct stat sb;
 	struct err err;
 
+	if (argc == 3 && strcmp(argv[1], "--openmetrics") == 0) {
+		printf("# TYPE leakwatch_goroutines gauge\n");
+		write_all(NULL, atoi(argv[2]));
+		return 0;
+	}
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/bench.db", dir);
@@ -172,13 +227,14 @@ int main(void)
 	put_names(b);
 	must(store_apply(s, &b, 1, 0, &err), &err);
 	store_batch_free(b);
-	write_all(s);
+	write_all(s, 0);
 	if (stat(path, &sb) == 0)
 		printf("file: %.1f MiB, %.2f bytes for each of %d scraped samples\n",
 			(double)sb.st_size / 1048576,
 			(double)sb.st_size / (TARGETS * CLASSES * SCRAPES),
 			TARGETS * CLASSES * SCRAPES);
 	read_some(s);
+	fold_all(s);
 	prune_all(s);
 	store_close(s);
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {

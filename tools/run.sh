@@ -86,4 +86,6 @@ daemon=$!
 status=0
 wait "$daemon" || status=$?
 daemon=
+# It may hear the signal, and end, before this script does.
+[ "$status" != 0 ] || echo "run: stopped; the history is in $here/$store"
 exit "$status"

@@ -11,7 +11,7 @@ def test_forty_instances_make_one_message(service, daemon, receiver):
     names = [f"127.0.0.{i + 1}:{port}" for i in range(FORTY)]  # one process, forty addresses: forty instances to a watcher
     # Forty scrapes at once of a process on a small machine: an interval that it can keep.
     d = daemon([{"job_name": "fleet", "static_configs": [{"targets": names}]}], window="400ms", interval="400ms",
-               alerting={"group_by": ["job", "class"], "group_wait": "15s" if SANITIZED == 1 else "50s", "group_interval": "2s", "repeat_interval": "1h"})
+               alerting={"group_by": ["job", "class"], "group_wait": "25s" if SANITIZED == 1 else "50s", "group_interval": "2s", "repeat_interval": "1h"})
 
     def firing():
         return [a for a in d.command("alerts")["alerts"] if a["name"] == "GoroutineLeak" and a["state"] == "firing"]
@@ -20,7 +20,7 @@ def test_forty_instances_make_one_message(service, daemon, receiver):
     assert not receiver.messages, "it did not wait for the others"
     d.kill()
     d.start()
-    wait_until(lambda: receiver.messages, 40 if SANITIZED == 1 else 80, receiver.describe)
+    wait_until(lambda: receiver.messages, 50 if SANITIZED == 1 else 80, receiver.describe)
     body = receiver.messages[0][2]
     assert body["groupLabels"] == {"job": "fleet", "class": "http-client-conn"}
     assert sorted(a["labels"]["instance"] for a in body["alerts"]) == sorted(names)

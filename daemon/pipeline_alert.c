@@ -120,18 +120,14 @@ static struct str runbook_of(const struct pipeline *p, enum alert_kind kind)
 
 static struct notify_facts empty_facts(const struct target *t, enum alert_kind kind, int64_t now_ms)
 {
-	return (struct notify_facts){
-		.kind = kind,
-		.job = str_of(t->job_name),
-		.instance = str_of(t->instance),
-		.now_ms = now_ms,
-		.count = NAN,
-		.rate_per_hour = NAN,
-		.low = NAN,
-		.high = NAN,
-		.limit = NAN,
-		.runbook_url = runbook_of(t->p, kind),
-	};
+	struct notify_facts f = NOTIFY_FACTS_INIT;
+
+	f.kind = kind;
+	f.job = str_of(t->job_name);
+	f.instance = str_of(t->instance);
+	f.now_ms = now_ms;
+	f.runbook_url = runbook_of(t->p, kind);
+	return f;
 }
 
 static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)

@@ -26,6 +26,19 @@ struct notify_member {
 	double count, rate_per_hour; /* NAN when not known */
 };
 
+/* A number with its 95 % interval. */
+struct notify_range {
+	double value, low, high; /* NAN where not known */
+};
+
+/* A ceiling that the leak runs into, whatever it is counted in. */
+struct notify_ceiling {
+	struct str what; /* "memory.max of checkout.service", "the descriptor limit" */
+	enum notify_unit unit;
+	double limit;
+	double in_s, low_s, high_s; /* until it is hit, with its interval; at or under 0: it is */
+};
+
 /*
  * What is known; "", 0 (times, counts of members), NAN (numbers) and NULL where it is not: then the
  * sentence is left out.  Begin with NOTIFY_FACTS_INIT.  Nothing is copied.
@@ -46,6 +59,16 @@ struct notify_facts {
 	struct str example_stack; /* lines "function file:line" */
 	struct str hint; /* the rule's: the likely cause */
 	double limit; /* a ceiling: of the class, of descriptors, of the process */
+	/* When it is hit at the earliest and at the latest; NAN: reckoned from low and high.  high
+	 * may be INFINITY. */
+	double limit_low_s, limit_high_s;
+	const struct notify_ceiling *ceilings; /* others, the first to be hit first */
+	size_t nceilings;
+	double oldest_s; /* so long the oldest of them is there at least */
+	struct notify_range each_bytes, each_fds; /* what each of them holds */
+	struct str culprit; /* "69 of 71 new descriptors: unix /run/docker.sock" */
+	struct str evidence; /* what was found out beside the count, or why it could not be */
+	struct str fleet; /* "5 of 6 instances leak, the sixth runs version v1.4.0" */
 	struct str reason; /* the detector's words, or why a target is down */
 	const struct notify_member *members;
 	size_t nmembers;
@@ -54,13 +77,19 @@ struct notify_facts {
 
 #define NOTIFY_FACTS_INIT                                                                          \
 	{                                                                                          \
-		.count = NAN, .rate_per_hour = NAN, .low = NAN, .high = NAN, .limit = NAN          \
+		.count = NAN, .rate_per_hour = NAN, .low = NAN, .high = NAN, .limit = NAN,         \
+		.limit_low_s = NAN, .limit_high_s = NAN, .oldest_s = NAN,                          \
+		.each_bytes = {NAN, NAN, NAN}, .each_fds = {                                       \
+			NAN,                                                                       \
+			NAN,                                                                       \
+			NAN                                                                        \
+		}                                                                                  \
 	}
 
 /*
  * Fills annotations (which are emptied first): summary and description always; rate, since,
- * version, also, example_stack, waits_on, created_by, first_user_line, hint, forecast, runbook_url
- * where known.
+ * version, also, example_stack, waits_on, created_by, first_user_line, hint, forecast, oldest,
+ * each_holds, what_grows, evidence, fleet, runbook_url where known.
  */
 void notify_text(const struct notify_facts *f, struct alert_labels *annotations);
 

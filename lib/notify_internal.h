@@ -1,11 +1,25 @@
 /*
- * notify_internal: JSON that several kinds of message have in common.  Layer 1; for notify*.c only.
+ * notify_internal: words and JSON that several kinds of message have in common.  Layer 1; for
+ * notify*.c only.
  */
 #ifndef LEAKWATCH_NOTIFY_INTERNAL_H
 #define LEAKWATCH_NOTIFY_INTERNAL_H
 
-#include "alert.h"
 #include "json.h"
+#include "notify.h"
+
+/* "1,410"; rounded. */
+void notify_add_integer(struct buf *out, double v);
+/* "1.2", "8", "1,410"; "unknown" when not finite. */
+void notify_add_number(struct buf *out, double v);
+/* Bytes as "1.1 GiB", all else as an integer. */
+void notify_add_amount(struct buf *out, double v, enum notify_unit unit);
+/* The seconds (an hour, a day, one) a rate is told for: the number is neither tiny nor huge then.
+ */
+double notify_rate_scale(double per_hour, enum notify_unit unit);
+void notify_add_rate_per(struct buf *out, double per_hour, enum notify_unit unit, double scale);
+/* "2026-11-21 04:05 UTC" */
+void notify_add_minute(struct buf *out, int64_t at_ms);
 
 /* An object of strings. */
 json_t *notify_json_labels(const struct alert_labels *l);

@@ -1,4 +1,5 @@
 #include "notify.h"
+#include "notify_internal.h"
 #include "safe.h"
 
 #include <inttypes.h>
@@ -7,116 +8,11 @@
 #include <string.h>
 #include <time.h>
 
-#define NAME_COLUMNS 160 /* of a function, class or file within a sentence */
-#define TEXT_COLUMNS 600 /* of a hint or a reason */
-#define HOUR	     3600.0
-#define DAY	     86400.0
-
-/* ---- numbers as people read them ------------------------------------------------------------- */
-
-static void add_integer(struct buf *out, double v)
-{
-	char digits[400];
-	int n = snprintf(digits, sizeof(digits), "%.0f", fabs(v));
-
-	if (v < 0 && strcmp(digits, "0") != 0)
-		buf_addc(out, '-');
-	for (int i = 0; i < n; i++) {
-		if (i && (n - i) % 3 == 0)
-			buf_addc(out, ',');
-		buf_addc(out, digits[i]);
-	}
-}
-
-/* Two digits below ten ("1.2", "8"), whole above, thousands parted. */
-static void add_number(struct buf *out, double v)
-{
-	double tenths = round(v * 10) / 10;
-
-	if (!isfinite(v))
-		buf_adds(out, "unknown");
-	else if (fabs(tenths) >= 10 || tenths == round(tenths))
-		add_integer(out, round(tenths));
-	else
-		buf_addf(out, "%.1f", tenths);
-}
-
-static void add_bytes(struct buf *out, double v)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	size_t i = 0;
-
-	while (i + 1 < ARRAY_LEN(units) && fabs(v) >= 1024) {
-		v /= 1024;
-		i++;
-	}
-	add_number(out, v);
-	buf_addf(out, " %s", units[i]);
-}
-
-static void add_amount(struct buf *out, double v, enum notify_unit unit)
-{
-	if (unit == NOTIFY_BYTES)
-		add_bytes(out, v);
-	else
-		add_integer(out, round(v));
-}
-
-/* The time a rate is told for: the one that gives a number neither tiny nor huge. */
-static double scale_of(double per_hour, enum notify_unit unit)
-{
-	double least = unit == NOTIFY_BYTES ? 1048576 : 1;
-	double most = unit == NOTIFY_BYTES ? 1e300 : 10 * HOUR;
-
-	return fabs(per_hour) < least ? DAY : fabs(per_hour) < most ? HOUR : 1;
-}
-
-static void add_rate_per(struct buf *out, double per_hour, enum notify_unit unit, double scale)
-{
-	double v = per_hour * (scale / HOUR);
-
-	if (!isfinite(v)) {
-		buf_adds(out, "unknown");
-		return;
-	}
-	if (unit == NOTIFY_BYTES)
-		add_bytes(out, v);
-	else
-		add_number(out, v);
-	buf_adds(out, scale == DAY ? "/d" : scale == HOUR ? "/h" : "/s");
-}
-
-void notify_add_rate(struct buf *out, double per_hour, enum notify_unit unit)
-{
-	add_rate_per(out, per_hour, unit, scale_of(per_hour, unit));
-}
-
-void notify_add_duration(struct buf *out, double seconds)
-{
-	uint64_t s = seconds > 0 ? (uint64_t)MIN(seconds, 1e15) : 0;
-
-	if (s < 60)
-		buf_addf(out, "%" PRIu64 " s", s);
-	else if (s < 3600)
-		buf_addf(out, "%" PRIu64 " min", s / 60);
-	else if (s < 86400 && s / 60 % 60 == 0)
-		buf_addf(out, "%" PRIu64 " h", s / 3600);
-	else if (s < 86400)
-		buf_addf(out, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
-	else if (s / 3600 % 24 == 0)
-		buf_addf(out, "%" PRIu64 " d", s / 86400);
-	else
-		buf_addf(out, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
-}
-
-/* "2026-11-21 04:05 UTC" */
-static void add_minute(struct buf *out, int64_t at_ms)
-{
-	char t[NOTIFY_TIME_MAX];
-
-	notify_time(at_ms, t);
-	buf_addf(out, "%.10s %.5s UTC", t, t + 11);
-}
+#define NAME_COLUMNS   160 /* of a function, class or file within a sentence */
+#define TEXT_COLUMNS   600 /* of a hint or a reason */
+#define FACT_COLUMNS   300 /* of what was found out beside the count */
+#define HOUR	       3600.0
+#define FORECAST_MAX_S (365 * 86400.0)
 
 static void add_name(struct buf *out, struct str name)
 {
@@ -127,17 +23,17 @@ static void add_name(struct buf *out, struct str name)
 
 static void add_rate(struct buf *out, const struct notify_facts *f)
 {
-	double scale = scale_of(f->rate_per_hour, f->unit);
+	double scale = notify_rate_scale(f->rate_per_hour, f->unit);
 
 	if (isnan(f->rate_per_hour) || f->kind > ALERT_GOROUTINE_LIMIT)
 		return;
-	add_rate_per(out, f->rate_per_hour, f->unit, scale);
+	notify_add_rate_per(out, f->rate_per_hour, f->unit, scale);
 	if (isnan(f->low) || isnan(f->high))
 		return;
 	buf_adds(out, " (95 %: ");
-	add_rate_per(out, f->low, f->unit, scale);
+	notify_add_rate_per(out, f->low, f->unit, scale);
 	buf_adds(out, " to ");
-	add_rate_per(out, f->high, f->unit, scale);
+	notify_add_rate_per(out, f->high, f->unit, scale);
 	buf_addc(out, ')');
 }
 
@@ -146,32 +42,139 @@ static void add_since(struct buf *out, const struct notify_facts *f)
 	if (f->since_ms <= 0)
 		return;
 	buf_adds(out, f->since_at_least ? "before " : "");
-	add_minute(out, f->since_ms);
+	notify_add_minute(out, f->since_ms);
 	buf_adds(out, f->since_at_least ? ", at least " : ", ");
 	notify_add_duration(out, (double)(f->now_ms - f->since_ms) / 1000);
 	buf_adds(out, " ago");
 }
 
+/* " (95 %: 10 d to 12 d)"; an end that is not known, or not finite, is open. */
+static void add_wait_range(struct buf *out, double low_s, double high_s)
+{
+	if (!(low_s >= 0))
+		return;
+	buf_adds(out, " (95 %: ");
+	notify_add_duration(out, low_s);
+	if (high_s >= low_s && high_s <= FORECAST_MAX_S) {
+		buf_adds(out, " to ");
+		notify_add_duration(out, high_s);
+	} else {
+		buf_adds(out, " or later");
+	}
+	buf_addc(out, ')');
+}
+
+/* "the limit of 10,000 is reached in 11 d (95 %: 10 d to 12 d), on …"; nothing when not known. */
+static void add_ceiling(struct buf *out, const struct notify_ceiling *c, int64_t now_ms)
+{
+	bool over = c->in_s <= 0;
+
+	/* A year ahead no straight line is to be believed. */
+	if (isnan(c->limit) || isnan(c->in_s) || c->in_s > FORECAST_MAX_S)
+		return;
+	if (out->len)
+		buf_adds(out, "; ");
+	buf_adds(out, over ? "over " : "");
+	if (c->what.len)
+		add_name(out, c->what);
+	else
+		buf_adds(out, "the limit");
+	buf_adds(out, " of ");
+	notify_add_amount(out, c->limit, c->unit);
+	if (over)
+		return;
+	buf_adds(out, " is reached in ");
+	notify_add_duration(out, c->in_s);
+	add_wait_range(out, c->low_s, c->high_s);
+	buf_adds(out, " at this rate, on ");
+	notify_add_minute(out, now_ms + (int64_t)(c->in_s * 1000));
+}
+
+/* Seconds until left is used up: none when it shrinks. */
+static double used_up_s(double left, double rate_per_hour)
+{
+	return left <= 0 ? 0 : rate_per_hour > 0 ? left / rate_per_hour * HOUR : NAN;
+}
+
+/* The series' own ceiling, by its rate and interval unless the caller knew better. */
+static struct notify_ceiling own_ceiling(const struct notify_facts *f)
+{
+	double left = f->limit - f->count;
+
+	return (struct notify_ceiling){
+		.unit = f->unit,
+		.limit = isnan(f->count) ? NAN : f->limit,
+		.in_s = used_up_s(left, f->rate_per_hour),
+		.low_s = isnan(f->limit_low_s) ? used_up_s(left, f->high) : f->limit_low_s,
+		.high_s = isnan(f->limit_high_s) ? used_up_s(left, f->low) : f->limit_high_s,
+	};
+}
+
 static void add_forecast(struct buf *out, const struct notify_facts *f)
 {
-	double left = f->limit - f->count, seconds = left / f->rate_per_hour * HOUR;
+	struct notify_ceiling own = own_ceiling(f);
 
-	if (isnan(f->limit) || isnan(f->count) || f->kind > ALERT_FD_LEAK)
+	if (f->kind > ALERT_FD_LEAK)
 		return;
-	if (left <= 0) {
-		buf_adds(out, "over the limit of ");
-		add_amount(out, f->limit, f->unit);
+	add_ceiling(out, &own, f->now_ms);
+	for (size_t i = 0; i < f->nceilings; i++)
+		add_ceiling(out, &f->ceilings[i], f->now_ms);
+}
+
+static void add_oldest(struct buf *out, const struct notify_facts *f)
+{
+	if (!(f->oldest_s >= 1))
 		return;
-	}
-	/* A year ahead no straight line is to be believed. */
-	if (isnan(seconds) || seconds < 0 || seconds > 365 * DAY)
+	buf_adds(out, "at least ");
+	notify_add_duration(out, f->oldest_s);
+}
+
+static void add_cost(struct buf *out, double v, enum notify_unit unit)
+{
+	if (unit == NOTIFY_BYTES)
+		notify_add_amount(out, v, unit);
+	else
+		notify_add_number(out, v);
+}
+
+/* "12 KiB of memory (95 %: 10 KiB to 14 KiB)" */
+static void add_cost_of(struct buf *out, const struct notify_range *r, enum notify_unit unit,
+	const char *one, const char *many)
+{
+	if (isnan(r->value))
 		return;
-	buf_adds(out, "the limit of ");
-	add_amount(out, f->limit, f->unit);
-	buf_adds(out, " is reached in ");
-	notify_add_duration(out, seconds);
-	buf_adds(out, " at this rate, on ");
-	add_minute(out, f->now_ms + (int64_t)(seconds * 1000));
+	if (out->len)
+		buf_adds(out, " and ");
+	add_cost(out, r->value, unit);
+	buf_addf(out, " %s", round(r->value * 10) == 10 ? one : many);
+	if (isnan(r->low) || isnan(r->high))
+		return;
+	buf_adds(out, " (95 %: ");
+	add_cost(out, r->low, unit);
+	buf_adds(out, " to ");
+	add_cost(out, r->high, unit);
+	buf_addc(out, ')');
+}
+
+static void add_each(struct buf *out, const struct notify_facts *f)
+{
+	add_cost_of(out, &f->each_bytes, NOTIFY_BYTES, "of memory", "of memory");
+	add_cost_of(out, &f->each_fds, NOTIFY_DESCRIPTORS, "descriptor", "descriptors");
+}
+
+static void add_culprit(struct buf *out, const struct notify_facts *f)
+{
+	safe_add_cut(out, f->culprit, FACT_COLUMNS);
+}
+
+static void add_evidence(struct buf *out, const struct notify_facts *f)
+{
+	safe_add_cut(out, f->evidence, FACT_COLUMNS);
+}
+
+static void add_fleet(struct buf *out, const struct notify_facts *f)
+{
+	safe_add_cut(out, f->fleet, FACT_COLUMNS);
 }
 
 static void add_also(struct buf *out, const struct notify_facts *f)
@@ -189,7 +192,7 @@ static void add_also(struct buf *out, const struct notify_facts *f)
 		}
 		if (!isnan(m->count)) {
 			buf_adds(out, ", ");
-			add_amount(out, m->count, m->unit);
+			notify_add_amount(out, m->count, m->unit);
 			buf_adds(out, " now");
 		}
 	}
@@ -222,7 +225,7 @@ static void add_count(struct buf *out, const struct notify_facts *f)
 {
 	if (isnan(f->count))
 		return;
-	add_amount(out, f->count, f->unit);
+	notify_add_amount(out, f->count, f->unit);
 	if (f->unit != NOTIFY_BYTES)
 		buf_adds(out, f->unit == NOTIFY_GOROUTINES ? " goroutine" : " descriptor");
 	if (f->unit != NOTIFY_BYTES && round(f->count) != 1)
@@ -269,7 +272,7 @@ static void add_over_limit(struct buf *out, const struct notify_facts *f)
 	add_count(out, f);
 	if (!isnan(f->limit)) {
 		buf_adds(out, ", over its ceiling of ");
-		add_integer(out, f->limit);
+		notify_add_integer(out, f->limit);
 	}
 }
 
@@ -347,6 +350,15 @@ static void add_growth_since(struct buf *out, const struct notify_facts *f)
 	buf_release(&rate);
 }
 
+/* "at least 3 h old" */
+static void add_age(struct buf *out, const struct notify_facts *f)
+{
+	size_t start = out->len;
+
+	add_oldest(out, f);
+	buf_adds(out, out->len > start ? " old" : "");
+}
+
 static void add_wait(struct buf *out, const struct notify_facts *f)
 {
 	add_name(out, f->wait);
@@ -379,9 +391,14 @@ static void add_description(struct buf *out, const struct notify_facts *f)
 	add_sentence(out, "", f, add_summary);
 	add_sentence(out, "", f, add_growth_since);
 	add_sentence(out, "It began in version ", f, add_version);
+	add_sentence(out, "Fleet: ", f, add_fleet);
+	add_sentence(out, "Evidence: ", f, add_evidence);
+	add_sentence(out, "The oldest is ", f, add_age);
 	add_sentence(out, "They wait on: ", f, add_wait);
 	add_sentence(out, "Created by ", f, add_creator);
 	add_sentence(out, "First line outside the standard library: ", f, add_user_line);
+	add_sentence(out, "Each holds ", f, add_each);
+	add_sentence(out, "What grows: ", f, add_culprit);
 	add_sentence(out, "Forecast: ", f, add_forecast);
 	add_sentence(out, "With it: ", f, add_also);
 	add_sentence(out, "Likely cause: ", f, add_hint);
@@ -414,6 +431,11 @@ void notify_text(const struct notify_facts *f, struct alert_labels *annotations)
 	annotate(annotations, "first_user_line", f, add_user_line);
 	annotate(annotations, "hint", f, add_hint);
 	annotate(annotations, "forecast", f, add_forecast);
+	annotate(annotations, "oldest", f, add_oldest);
+	annotate(annotations, "each_holds", f, add_each);
+	annotate(annotations, "what_grows", f, add_culprit);
+	annotate(annotations, "evidence", f, add_evidence);
+	annotate(annotations, "fleet", f, add_fleet);
 	if (f->example_stack.len)
 		alert_labels_put_text(annotations, STR("example_stack"), f->example_stack);
 	if (f->runbook_url.len)

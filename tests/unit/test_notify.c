@@ -214,7 +214,8 @@ static void test_hostile(void **state)
 	}
 }
 
-/* 64 KiB everywhere an outsider can put it: the standard advises bodies of some 20 kB at most. */
+/* 64 KiB everywhere an outsider can put it: the standard advises bodies of some 20 kB, which all
+ * that names can hold at once may pass, but not by much. */
 static void test_body_bound(void **state)
 {
 	struct notify_facts f = NOTIFY_FACTS_INIT;
@@ -229,11 +230,12 @@ static void test_body_bound(void **state)
 	memset(big, 'x', 65536);
 	f.job = f.instance = f.class = f.wait = f.created_by = f.hint = f.reason = s;
 	f.user.func = f.user.file = f.example_stack = s;
+	f.culprit = f.evidence = f.fleet = f.version = s;
 	notify_text(&f, &annotations);
 	table_init(&table);
 	assert_non_null(
 		alert_raise(table.t, ALERT_GOROUTINE_LEAK, labels, 4, &annotations, "", T0, NULL));
-	assert_in_range(table.body.len, 8000, 24000);
+	assert_in_range(table.body.len, 8000, 28000);
 	doc = parsed(&table.body);
 	json_decref(doc);
 	alert_labels_release(&annotations);
@@ -460,8 +462,8 @@ static void test_words_of_a_leak(void **state)
 	expect_annotation(&l, "also", "open file descriptors +30/h, 812 now; heap +2 MiB/h");
 	expect_annotation(&l, "first_user_line", "main.(*registry).check /src/registry/main.go:42");
 	expect_annotation(&l, "forecast",
-		"the limit of 10,000 is reached in 11 d 21 h at this rate, on 2026-12-03 01:29 "
-		"UTC");
+		"the limit of 10,000 is reached in 11 d 21 h (95 %: 11 d 2 h to 12 d 18 h) at this "
+		"rate, on 2026-12-03 01:29 UTC");
 	expect_annotation(&l, "example_stack",
 		"net/http.(*persistConn).readLoop transport.go:2205\nmain.x y.go:1\n");
 	expect_annotation(&l, "runbook_url", "https://wiki/leaks");
@@ -472,11 +474,111 @@ static void test_words_of_a_leak(void **state)
 		"They wait on: IO wait. Created by net/http.(*Transport).dialConn. "
 		"First line outside the standard library: main.(*registry).check "
 		"/src/registry/main.go:42. "
-		"Forecast: the limit of 10,000 is reached in 11 d 21 h at this rate, on 2026-12-03 "
-		"01:29 UTC. "
+		"Forecast: the limit of 10,000 is reached in 11 d 21 h (95 %: 11 d 2 h to 12 d 18 "
+		"h) at this rate, on 2026-12-03 01:29 UTC. "
 		"With it: open file descriptors +30/h, 812 now; heap +2 MiB/h. "
 		"Likely cause: Response body not closed, or a client without Timeout. "
 		"Judged so because: took 141 in 6 h and gave back at most 2.");
+	alert_labels_release(&l);
+}
+
+/* What is found out beside the count: ages, costs, what else is known of the cause. */
+static void test_words_of_evidence(void **state)
+{
+	static const struct {
+		struct notify_range bytes, fds;
+		const char *want;
+	} costs[] = {
+		{{NAN, NAN, NAN}, {NAN, NAN, NAN}, ""},
+		{{12288, 10240, 14336}, {NAN, NAN, NAN},
+			"12 KiB of memory (95 %: 10 KiB to 14 KiB)"},
+		{{NAN, NAN, NAN}, {1, 1, 1.1}, "1 descriptor (95 %: 1 to 1.1)"},
+		{{12288, NAN, NAN}, {2, NAN, NAN}, "12 KiB of memory and 2 descriptors"},
+		{{12288, NAN, 14336}, {0.5, NAN, NAN}, "12 KiB of memory and 0.5 descriptors"},
+	};
+	struct notify_facts f = NOTIFY_FACTS_INIT;
+	struct alert_labels l = ALERT_LABELS_INIT;
+
+	(void)state;
+	f.class = STR("worker");
+	f.oldest_s = 7500;
+	f.each_bytes = costs[1].bytes;
+	f.each_fds = costs[2].fds;
+	f.culprit = STR("69 of 71 new descriptors: unix /run/docker\n.sock");
+	f.evidence = STR("141 of 141 survived 6 h");
+	f.fleet = STR("5 of 6 instances leak, the sixth runs version v1.4.0");
+	notify_text(&f, &l);
+	expect_annotation(&l, "oldest", "at least 2 h 5 min");
+	expect_annotation(&l, "what_grows", "69 of 71 new descriptors: unix /run/docker\\n.sock");
+	expect_annotation(&l, "evidence", f.evidence.p);
+	expect_annotation(&l, "fleet", f.fleet.p);
+	expect_annotation(&l, "description",
+		"worker leaks: grows. "
+		"Fleet: 5 of 6 instances leak, the sixth runs version v1.4.0. "
+		"Evidence: 141 of 141 survived 6 h. The oldest is at least 2 h 5 min old. "
+		"Each holds 12 KiB of memory (95 %: 10 KiB to 14 KiB) and 1 descriptor (95 %: 1 to "
+		"1.1). What grows: 69 of 71 new descriptors: unix /run/docker\\n.sock.");
+	for (size_t i = 0; i < ARRAY_LEN(costs); i++) {
+		f.each_bytes = costs[i].bytes;
+		f.each_fds = costs[i].fds;
+		notify_text(&f, &l);
+		expect_annotation(&l, "each_holds", costs[i].want);
+	}
+	f.oldest_s = NAN;
+	notify_text(&f, &l);
+	assert_false(alert_labels_has(&l, STR("oldest")));
+	alert_labels_release(&l);
+}
+
+/* When a limit is hit: with an interval, and also for what is counted otherwise. */
+static void test_words_of_forecasts(void **state)
+{
+	static const struct {
+		double count, limit, rate, low, high, low_s, high_s;
+		const char *want; /* begins so */
+	} rows[] = {
+		{100, 400, 30, NAN, NAN, NAN, NAN,
+			"the limit of 400 is reached in 10 h at this rate, on 2026-11-21 14:06 "
+			"UTC"},
+		{100, 400, 30, 20, 60, NAN, NAN,
+			"the limit of 400 is reached in 10 h (95 %: 5 h to 15 h) at"},
+		{100, 400, 30, -1, 60, NAN, NAN, /* it may not grow at all */
+			"the limit of 400 is reached in 10 h (95 %: 5 h or later) at"},
+		{100, 400, 30, 20, 60, 3600, INFINITY, /* the caller knows better */
+			"the limit of 400 is reached in 10 h (95 %: 1 h or later) at"},
+		{400, 400, 30, 20, 60, NAN, NAN, "over the limit of 400; the descriptor"},
+		{NAN, 400, 30, 20, 60, NAN, NAN, "the descriptor limit of 1,024 is reached"},
+	};
+	const struct notify_ceiling ceilings[] = {
+		{STR("the descriptor limit"), NOTIFY_DESCRIPTORS, 1024, 7200, 3600, 10800},
+		{STR("unknown"), NOTIFY_BYTES, 1024, NAN, NAN, NAN}, /* not told */
+		{STR("memory.max"), NOTIFY_BYTES, 2147483648, -1, NAN, NAN},
+	};
+	const char *const others =
+		"the descriptor limit of 1,024 is reached in 2 h (95 %: 1 h to 3 h) at this rate, "
+		"on 2026-11-21 06:06 UTC; over memory.max of 2 GiB";
+	struct notify_facts f = NOTIFY_FACTS_INIT;
+	struct alert_labels l = ALERT_LABELS_INIT;
+
+	(void)state;
+	f.now_ms = T0;
+	f.ceilings = ceilings;
+	f.nceilings = ARRAY_LEN(ceilings);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str got;
+
+		f.count = rows[i].count;
+		f.limit = rows[i].limit;
+		f.rate_per_hour = rows[i].rate;
+		f.low = rows[i].low;
+		f.high = rows[i].high;
+		f.limit_low_s = rows[i].low_s;
+		f.limit_high_s = rows[i].high_s;
+		notify_text(&f, &l);
+		got = alert_labels_get(&l, "forecast");
+		if (!str_starts(got, str_of(rows[i].want)) || str_find(got, str_of(others)) < 0)
+			fail_msg("%s: %.*s", rows[i].want, STR_ARG(got));
+	}
 	alert_labels_release(&l);
 }
 
@@ -571,15 +673,19 @@ static void test_words_limits(void **state)
 /* A target that is down does not grow, whatever is left in the numbers. */
 static void test_words_of_a_watch_alert(void **state)
 {
-	struct notify_facts f = {.kind = ALERT_TARGET_DOWN,
-		.job = STR("shop"),
-		.instance = STR("a:1"),
-		.now_ms = T0,
-		.since_ms = T0 - 240000,
-		.reason = STR("nobody listens there")};
+	struct notify_facts f = NOTIFY_FACTS_INIT;
 	struct alert_labels l = ALERT_LABELS_INIT;
 
 	(void)state;
+	f.kind = ALERT_TARGET_DOWN;
+	f.job = STR("shop");
+	f.instance = STR("a:1");
+	f.now_ms = T0;
+	f.since_ms = T0 - 240000;
+	f.reason = STR("nobody listens there");
+	f.rate_per_hour = 30;
+	f.count = 1;
+	f.limit = 100;
 	notify_text(&f, &l);
 	expect_annotation(&l, "description",
 		"shop at a:1: cannot be scraped: nobody listens there. "
@@ -622,6 +728,8 @@ int main(void)
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_words_of_a_leak),
+		cmocka_unit_test(test_words_of_evidence),
+		cmocka_unit_test(test_words_of_forecasts),
 		cmocka_unit_test(test_words_summary),
 		cmocka_unit_test(test_words_limits),
 		cmocka_unit_test(test_words_of_a_watch_alert),

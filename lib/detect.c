@@ -62,6 +62,7 @@ void detect_free(struct detect *d)
 		return;
 	moving_free(d->m);
 	free(d->alarm);
+	free(d->fast);
 	free(d->ledger);
 	free(d->verdict);
 	free(d);
@@ -78,6 +79,7 @@ size_t detect_memory(const struct detect *d)
 		n += d->m->trace ? sizeof(*d->m->trace) : 0;
 	}
 	n += d->alarm ? sizeof(*d->alarm) : 0;
+	n += d->fast ? sizeof(*d->fast) : 0;
 	n += d->ledger ? sizeof(*d->ledger) : 0;
 	n += d->verdict ? sizeof(*d->verdict) : 0;
 	return n;
@@ -416,6 +418,22 @@ static void close_ten(struct detect *d, double x, double l, bool quiet)
 		watch(d, end, &rising);
 }
 
+/* Every two minutes: is it worth a look before the counts can tell? */
+static void note_fast(struct detect *d)
+{
+	struct rise r;
+
+	if (d->kind == DETECT_COUNT && d->state <= VERDICT_WATCHING && !d->npending &&
+		!d->as_reference && tests_quick(d, &r)) {
+		if (!d->fast)
+			d->fast = xmalloc(sizeof(*d->fast));
+		*d->fast = r;
+	} else {
+		free(d->fast);
+		d->fast = NULL;
+	}
+}
+
 static void close_minute(struct detect *d)
 {
 	struct rise best = {.level = RISE_NONE}, rising = {.look = 0};
@@ -429,6 +447,8 @@ static void close_minute(struct detect *d)
 		if (best.level == RISE_LEAKING)
 			decide(d, (double)d->m->minute * MINUTE, NAN, &best);
 	}
+	if (d->m->minute % 2 == 0)
+		note_fast(d);
 }
 
 /* The first value that differs: what was constant until `last` is filled in. */
@@ -467,6 +487,16 @@ void detect_set_limit(struct detect *d, double limit)
 	d->limit = limit;
 }
 
+void detect_set_strict(struct detect *d, bool strict)
+{
+	d->strict = strict;
+}
+
+bool detect_rises_fast(const struct detect *d)
+{
+	return d->fast != NULL;
+}
+
 void detect_zero_since(struct detect *d, double from, double now)
 {
 	if (d->begun || !isfinite(from) || !isfinite(now) || from >= now)
@@ -484,8 +514,10 @@ static void begin_anew(struct detect *d, double t)
 		resolve(d, t, "not measured for 28 days");
 	moving_free(d->m);
 	free(d->ledger);
+	free(d->fast);
 	d->m = NULL;
 	d->ledger = NULL;
+	d->fast = NULL;
 	d->npending = 0;
 	d->anchor_done = d->zero_known = false;
 	d->watch_until = 0;
@@ -544,8 +576,15 @@ void detect_restart(struct detect *d, double t)
 
 void detect_confirm(struct detect *d, double t, const char *why)
 {
+	double now = t * d->scale - d->base;
+
+	if (d->fast && !d->alarm && d->npending == 0) {
+		open_alarm(d, now, d->fast);
+		free(d->fast);
+		d->fast = NULL;
+	}
 	if (d->state != VERDICT_SUSPECT || !d->alarm || d->alarm->carrying)
 		return;
 	d->alarm->was_leaking = true;
-	set_state(d, t * d->scale - d->base, VERDICT_LEAKING, d->alarm, why);
+	set_state(d, now, VERDICT_LEAKING, d->alarm, why);
 }

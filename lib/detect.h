@@ -9,6 +9,10 @@
  * Pure: time comes in with each sample, nothing is read from a clock.  Times are Unix seconds;
  * rates are per hour of real time also when the detector's clock is scaled (params.window_s).
  *
+ * Where the goroutines themselves can be looked at (their ids, in dumps), the counts are held to a
+ * stricter table (detect_set_strict), and what is seen of them makes a suspect leaking
+ * (detect_confirm).
+ *
  * Life cycle: detect_new, detect_started and detect_zero_since before the first sample where they
  * apply, then detect_sample and detect_restart in time order; detect_free.  A scrape that failed is
  * not told at all (missing); a class absent from a whole body is a sample of 0.  A series that has
@@ -97,9 +101,20 @@ void detect_sample(struct detect *d, double t, double value, double load);
 /* The process was found to have restarted at t. */
 void detect_restart(struct detect *d, double t);
 /*
+ * The goroutines behind the series are looked at: its counts alone become leaking only by the table
+ * of low sensitivity, or when it is urgent.  Not part of the record.
+ */
+void detect_set_strict(struct detect *d, bool strict);
+/*
+ * It grew by hundreds, evenly, in the last 16 minutes: too young a rise for any table, and worth a
+ * look at the goroutines.  False once it is suspect or more.  Not part of the record: a restored
+ * one tells after its next two minutes.
+ */
+bool detect_rises_fast(const struct detect *d);
+/*
  * What is not in the counts says that the growth is a leak (survival of goroutine ids, ages, the
- * collector's proof): suspect becomes leaking, with why as its reason.  In another state nothing
- * happens.
+ * collector's proof): suspect, or what rises fast, becomes leaking, with why as its reason.  In
+ * another state nothing happens.
  */
 void detect_confirm(struct detect *d, double t, const char *why);
 /* The verdict now; rate and interval are kept current while it is suspect or leaking.  Valid until

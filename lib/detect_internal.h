@@ -85,6 +85,7 @@ struct detect {
 	enum detect_sensitivity sensitivity;
 	enum verdict_state state;
 	bool begun, zero_known, anchor_done;
+	bool strict; /* counts are held to the stricter table */
 	bool as_reference; /* for tests: without what this adds to the reference's verdicts */
 	uint8_t npending;
 	double base; /* Unix, detector's clock; everything below is relative to it */
@@ -98,6 +99,7 @@ struct detect {
 	double watch_until;
 	struct moving *m; /* NULL while it never moved */
 	struct alarm *alarm;
+	struct rise *fast; /* while it rises fast and is neither suspect nor more; else NULL */
 	struct ledger *ledger;
 	struct verdict *verdict; /* NULL while it was never anything but ok */
 	detect_change_cb *change;
@@ -109,6 +111,8 @@ struct detect {
  * is found, *watch the longest rise that passes nothing but is one. */
 void tests_ring(const struct detect *d, enum ring_id id, struct rise *best, struct rise *watch);
 void tests_anchor(const struct detect *d, double end, struct rise *best);
+/* Does it rise fast (detect_rises_fast), by floors of 2 minutes? */
+bool tests_quick(const struct detect *d, struct rise *out);
 /* Takes r for *best when its level is higher, or as high and the rise longer. */
 bool rise_better(const struct rise *r, const struct rise *best);
 /* Floors of windows i0..i0+n-1 of ring id less load, holes filled; false under 60 % present. */

@@ -338,11 +338,13 @@ static void as_new(struct detect *d)
 	moving_free(d->m);
 	free(d->ledger);
 	free(d->alarm);
+	free(d->fast);
 	free(d->verdict);
 	*d = (struct detect){.scale = kept.scale,
 		.unit = kept.unit,
 		.kind = kept.kind,
 		.sensitivity = kept.sensitivity,
+		.strict = kept.strict,
 		.as_reference = kept.as_reference,
 		.start = NAN,
 		.limit = kept.limit,

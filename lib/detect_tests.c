@@ -68,6 +68,12 @@ static const struct table reference_page = {
 #define URGENT_SOON   200 /* units that are enough when the limit would be reached within */
 #define URGENT_WITHIN (6 * HOUR)
 
+/* What grew by hundreds within minutes is looked at before the counts can judge it. */
+#define QUICK_WINDOWS 9
+#define QUICK_GROWTH  200 /* units */
+#define QUICK_RATIO   1.5 /* times its peak before, which may be what it took while it warmed up */
+#define QUICK_LATE    .4
+
 static int band_of(double look)
 {
 	int band = 0;
@@ -148,7 +154,9 @@ static bool passes(const struct detect *d, struct rise *r, const struct table *t
 
 static void judge(const struct detect *d, struct rise *r)
 {
-	const struct table *leaking = d->as_reference ? &reference_page : &pages[d->sensitivity];
+	const struct table *leaking = d->as_reference ? &reference_page
+				      : d->strict     ? &pages[DETECT_LOW]
+						      : &pages[d->sensitivity];
 
 	r->level = RISE_NONE;
 	r->needs_peak = leaking->ratio[r->history >= HISTORY][band_of(r->look)];
@@ -334,6 +342,54 @@ void tests_ring(const struct detect *d, enum ring_id id, struct rise *best, stru
 	}
 	if (whole)
 		test_lookback(d, id, from, from, best, watch);
+}
+
+/* The shape of so few windows: trend_shape leaves out the newest two, which would be a quarter. */
+static bool quick_shape(const double *x, double least, struct trend_shape *out)
+{
+	struct trend_shape s = {.n = QUICK_WINDOWS, .drawdown = trend_drawdown(x, QUICK_WINDOWS)};
+	double e[QUICK_WINDOWS], squares = 0;
+	const size_t steps = QUICK_WINDOWS - 1;
+
+	trend_envelope(x, QUICK_WINDOWS, e);
+	s.first = e[0];
+	s.last = e[steps];
+	s.growth = s.growth2 = s.last - s.first;
+	if (s.growth < least)
+		return false;
+	for (size_t i = 0; i < steps; i++)
+		squares += (e[i + 1] - e[i]) * (e[i + 1] - e[i]);
+	s.even = s.growth * s.growth / squares;
+	s.late = (s.last - e[steps / 2]) / s.growth;
+	s.tail = 4 * (s.last - e[steps - steps / 4]) / s.growth;
+	*out = s;
+	return true;
+}
+
+bool tests_quick(const struct detect *d, struct rise *out)
+{
+	const struct ring *ring = &d->m->ring[RING_FAST];
+	int64_t i0 = ring->closed - QUICK_WINDOWS;
+	double x[QUICK_WINDOWS], start = (double)i0 * FAST_WINDOW;
+	struct rise r = {.ring = RING_FAST,
+		.how = RISE_URGENT,
+		.level = RISE_SUSPECT,
+		.look = (QUICK_WINDOWS - 1) * FAST_WINDOW,
+		.history = start - d->first};
+
+	if (i0 < tests_first_window(d, RING_FAST) ||
+		!tests_gather(d->m, RING_FAST, i0, QUICK_WINDOWS, x) ||
+		!quick_shape(x, QUICK_GROWTH * d->unit, &r.shape))
+		return false;
+	measure_levels(d->m, &r, start, ring->closed - 1);
+	r.share = share_left(d->m, &r, i0);
+	if (r.share < LOAD_SHARE || ratio_of(d, &r) < QUICK_RATIO ||
+		clearness(d, &r) < STEADY_CLEAR || r.shape.even < STEADY_EVEN ||
+		r.shape.late < QUICK_LATE)
+		return false;
+	rate_of_rise(d, &r, x, i0);
+	*out = r;
+	return true;
 }
 
 /* ---- already leaking at the first sample ------------------------------------------------------

@@ -346,6 +346,61 @@ static void confirmed(void **state)
 	detect_free(d);
 }
 
+/* Hundreds within a quarter of an hour of a fresh start: looked at, and confirmed, long before the
+ * counts would be suspect.  A tenth of that is not, and neither is what stood still. */
+static void rises_fast(void **state)
+{
+	static const struct {
+		double rate, fast_at; /* minutes; 0: never */
+	} rows[] = {{1800, 28}, {600, 0}, {0, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct heard h;
+		struct detect *d = new_detect(&h);
+		double t, at = 0;
+
+		detect_started(d, T0);
+		for (t = T0; t < T0 + 2700 && at == 0; t += 30) {
+			detect_sample(d, t, floor(40 + rows[i].rate * (t - T0) / H), NAN);
+			if (detect_rises_fast(d))
+				at = t - T0;
+		}
+		print_message("%.0f an hour: %.1f min\n", rows[i].rate, at / 60);
+		assert_true(fabs(at / 60 - rows[i].fast_at) <= 2);
+		assert_true(state_of(d) <= VERDICT_WATCHING);
+		detect_confirm(d, t, "of 480 nobody left");
+		assert_int_equal(state_of(d), rows[i].fast_at > 0 ? VERDICT_LEAKING : state_of(d));
+		if (rows[i].fast_at > 0) {
+			assert_string_equal(detect_verdict(d)->reason, "of 480 nobody left");
+			assert_true(fabs(detect_verdict(d)->rate_per_hour - 1800) < 90);
+			assert_false(detect_rises_fast(d));
+			/* It goes on as any alarm does. */
+			for (double to = t + D; t < to; t += 60)
+				detect_sample(d, t, 40 + 1800 * 45 / 60, NAN);
+			assert_int_equal(state_of(d), VERDICT_HELD);
+		}
+		detect_free(d);
+	}
+}
+
+/* Where goroutines are looked at, size alone does not make a rise of hours leaking. */
+static void strict_where_goroutines_are_seen(void **state)
+{
+	(void)state;
+	for (int strict = 0; strict < 2; strict++) {
+		struct heard h;
+		struct detect *d = new_detect(&h);
+		double t;
+
+		detect_set_strict(d, strict);
+		t = feed(d, T0, .5, 2, 0);
+		feed(d, t, 4.8, 2, 25);
+		assert_int_equal(state_of(d), strict ? VERDICT_SUSPECT : VERDICT_LEAKING);
+		detect_free(d);
+	}
+}
+
 /* ---- restarts -------------------------------------------------------------------------------- */
 
 /* The new run leaks as the one before did: one alarm, told once more that it goes on. */
@@ -852,6 +907,8 @@ int main(void)
 		cmocka_unit_test(since_before_the_lookback),
 		cmocka_unit_test(since_is_walked_back),
 		cmocka_unit_test(confirmed),
+		cmocka_unit_test(rises_fast),
+		cmocka_unit_test(strict_where_goroutines_are_seen),
 		cmocka_unit_test(carried_over),
 		cmocka_unit_test(gone_with_the_restart),
 		cmocka_unit_test(every_run_grows),

@@ -212,6 +212,8 @@ static void close_db(struct store *s)
 	}
 	sqlite3_finalize(s->delivery_state);
 	s->delivery_state = NULL;
+	sqlite3_finalize(s->exhibit_limit);
+	s->exhibit_limit = NULL;
 	sqlite3_close(s->db);
 	s->db = NULL;
 }

@@ -30,7 +30,7 @@
 #include "store_batch.h"
 
 #define STORE_APPLICATION_ID 0x6c6b7763 /* "lkwc", PRAGMA application_id */
-#define STORE_VERSION	     2 /* PRAGMA user_version of files that this program writes */
+#define STORE_VERSION	     3 /* PRAGMA user_version of files that this program writes */
 
 struct store;
 
@@ -102,7 +102,8 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
  * Deletes scrapes and buckets older than keep says (but of each target the newest full one before
  * that, since later ones build on it, and nothing that is not folded yet), classes and targets that
  * ended or left longer ago than anything is kept with all that belongs to them (their ids must not
- * be used again), stacks that no class shows any more, and what is older than the two limits below.
+ * be used again), stacks that no class shows any more, what is older than the two limits
+ * below, and exhibits (store_fact.h), one a call.
  * How many rows, or -1 with err.
  */
 #define STORE_PRUNE_TARGETS	 200

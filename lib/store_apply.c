@@ -46,6 +46,12 @@ static const char *const op_sql[OP_KINDS] = {
 		       "SET ends_ms=?4",
 	[OP_ACK] = "INSERT INTO ack VALUES(?1,?2,?3,?4) ON CONFLICT(alert_id) DO UPDATE SET "
 		   "at_ms=?2, uid=?3, comment=?4",
+	[OP_EXHIBIT] = "INSERT INTO exhibit(target_id, alert_id, at_ms, format, goroutines, "
+		       "truncated, bytes, body) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+	[OP_EVIDENCE] = "INSERT INTO evidence VALUES(?1,?2,?3) ON CONFLICT(series_id) DO UPDATE "
+			"SET at_ms=?2, body=?3",
+	[OP_COST] = "INSERT INTO cost VALUES(?1,?2,?3) ON CONFLICT(series_id) DO UPDATE SET "
+		    "at_ms=?2, body=?3",
 	[OP_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
 	[OP_SEEN_TARGET] = "UPDATE target SET last_seen_ms=?2 WHERE id=?1",
 	[OP_SEEN_RUN] = "UPDATE run SET last_seen_ms=?2 WHERE id=?1",
@@ -58,6 +64,11 @@ static const char *const op_sql[OP_KINDS] = {
 static const char delivery_state_sql[] =
 	"UPDATE outbox SET state=?2, next_ms=?3, done_ms=?4, attempts=?5, why=?6,"
 	" body=CASE WHEN ?2 = 'owed' THEN body ELSE '' END WHERE id=?1";
+
+/* After an insertion, so one row at most goes. */
+static const char exhibit_limit_sql[] =
+	"DELETE FROM exhibit WHERE id IN (SELECT id FROM exhibit WHERE target_id = ?1"
+	" ORDER BY id DESC LIMIT -1 OFFSET ?2)";
 
 static void bind_target(sqlite3_stmt *st, const struct store_target *r)
 {
@@ -242,6 +253,25 @@ static void bind_ack(sqlite3_stmt *st, const struct store_ack *r)
 	store_bind_str(st, 4, r->comment);
 }
 
+static void bind_exhibit(sqlite3_stmt *st, const struct store_exhibit *r)
+{
+	sqlite3_bind_int64(st, 1, r->target_id);
+	store_bind_str(st, 2, r->alert_id);
+	sqlite3_bind_int64(st, 3, r->at_ms);
+	store_bind_str(st, 4, r->format);
+	sqlite3_bind_int64(st, 5, r->goroutines);
+	sqlite3_bind_int(st, 6, r->truncated);
+	sqlite3_bind_int64(st, 7, r->bytes);
+	sqlite3_bind_blob64(st, 8, r->body.len ? r->body.p : "", r->body.len, SQLITE_STATIC);
+}
+
+static void bind_fact(sqlite3_stmt *st, const struct store_fact *r)
+{
+	sqlite3_bind_int64(st, 1, r->series_id);
+	sqlite3_bind_int64(st, 2, r->at_ms);
+	store_bind_str(st, 3, r->body);
+}
+
 /* changes has no closing brace yet, so that values can be added to the batch; it gets one here. */
 static void bind_scrape(sqlite3_stmt *st, struct store_scrape_row *r)
 {
@@ -306,6 +336,13 @@ static void bind_row(sqlite3_stmt *st, const struct store_op *op)
 	case OP_ACK:
 		bind_ack(st, op->row);
 		break;
+	case OP_EXHIBIT:
+		bind_exhibit(st, op->row);
+		break;
+	case OP_EVIDENCE:
+	case OP_COST:
+		bind_fact(st, op->row);
+		break;
 	case OP_META:
 		meta = op->row;
 		store_bind_str(st, 1, meta->key);
@@ -354,12 +391,28 @@ static int apply_delivery(struct store *s, const struct store_op *op, struct err
 	return run_once(s, s->ops[OP_DELIVERY], err);
 }
 
+static int apply_exhibit(struct store *s, const struct store_op *op, struct err *err)
+{
+	const struct store_exhibit *r = op->row;
+
+	bind_row(s->ops[OP_EXHIBIT], op);
+	if (run_once(s, s->ops[OP_EXHIBIT], err) < 0 ||
+		prepare_once(s, &s->exhibit_limit, exhibit_limit_sql, err) < 0)
+		return -1;
+	sqlite3_bind_int64(s->exhibit_limit, 1, r->target_id);
+	sqlite3_bind_int(s->exhibit_limit, 2, STORE_EXHIBITS_PER_TARGET);
+	s->exhibits_fit = false;
+	return run_once(s, s->exhibit_limit, err);
+}
+
 static int apply_op(struct store *s, const struct store_op *op, struct err *err)
 {
 	if (prepare_once(s, &s->ops[op->kind], op_sql[op->kind], err) < 0)
 		return -1;
 	if (op->kind == OP_DELIVERY)
 		return apply_delivery(s, op, err);
+	if (op->kind == OP_EXHIBIT)
+		return apply_exhibit(s, op, err);
 	bind_row(s->ops[op->kind], op);
 	return run_once(s, s->ops[op->kind], err);
 }

@@ -52,6 +52,9 @@ static bool is_lasting(const struct store_op *op)
 	case OP_SCRAPE:
 	case OP_STATUS:
 	case OP_DETECTOR:
+	case OP_EXHIBIT:
+	case OP_EVIDENCE:
+	case OP_COST:
 	case OP_SEEN_TARGET:
 	case OP_SEEN_RUN:
 	case OP_SEEN_CLASS:
@@ -273,6 +276,26 @@ void store_put_ack(struct store_batch *b, const struct store_ack *r)
 	keep(b, &c->alert_id);
 	keep(b, &c->comment);
 	b->durable = true;
+}
+
+bool store_add_exhibit(struct store_batch *b, const struct store_exhibit *r)
+{
+	struct store_exhibit *c;
+
+	if (r->body.len > STORE_EXHIBIT_BYTES)
+		return false;
+	c = add_op(b, OP_EXHIBIT, r, sizeof(*r));
+	keep(b, &c->alert_id);
+	keep(b, &c->format);
+	keep(b, &c->body);
+	return true;
+}
+
+void store_put_fact(struct store_batch *b, enum store_fact_kind kind, const struct store_fact *r)
+{
+	struct store_fact *c = add_op(b, kind == STORE_COST ? OP_COST : OP_EVIDENCE, r, sizeof(*r));
+
+	keep_json(b, &c->body);
 }
 
 void store_put_meta(struct store_batch *b, const char *key, struct str value)

@@ -10,6 +10,7 @@
 #ifndef LEAKWATCH_STORE_BATCH_H
 #define LEAKWATCH_STORE_BATCH_H
 
+#include "store_fact.h"
 #include "store_rows.h"
 #include "store_told.h"
 
@@ -26,7 +27,7 @@ bool store_batch_empty(const struct store_batch *b);
 bool store_batch_durable(const struct store_batch *b);
 /*
  * Takes out what later batches make good: scrapes with their values, statuses, times when something
- * was seen and detector records.
+ * was seen and detector records, and the rows of store_fact.h.
  * How many values that were; when there were any, the next scrape of the targets must be full.
  */
 size_t store_batch_drop_samples(struct store_batch *b);
@@ -58,6 +59,9 @@ void store_add_told(struct store_batch *b, const struct store_told *r);
 /* Also the new end of one that is there. */
 void store_put_silence(struct store_batch *b, const struct store_silence *r);
 void store_put_ack(struct store_batch *b, const struct store_ack *r);
+/* False, and not taken, when its body is over STORE_EXHIBIT_BYTES. */
+bool store_add_exhibit(struct store_batch *b, const struct store_exhibit *r);
+void store_put_fact(struct store_batch *b, enum store_fact_kind kind, const struct store_fact *r);
 void store_put_meta(struct store_batch *b, const char *key, struct str value);
 /*
  * A scrape, and then its values; a full one every 32 scrapes or so, always as the first of a target

@@ -32,6 +32,9 @@ enum store_op_kind {
 	OP_TOLD,
 	OP_SILENCE,
 	OP_ACK,
+	OP_EXHIBIT,
+	OP_EVIDENCE,
+	OP_COST,
 	OP_SEEN_TARGET, /* in the order of enum store_seen */
 	OP_SEEN_RUN,
 	OP_SEEN_CLASS,
@@ -84,7 +87,8 @@ struct store {
 	int64_t prune_stack; /* the same for stacks */
 	int64_t fold_target; /* where store_fold goes on */
 	sqlite3_stmt *ops[OP_KINDS];
-	sqlite3_stmt *delivery_state;
+	sqlite3_stmt *delivery_state, *exhibit_limit;
+	bool exhibits_fit; /* nothing was added since they were within their limit of bytes */
 };
 
 /*

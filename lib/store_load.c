@@ -339,6 +339,8 @@ int store_load_told(struct store *s, int64_t resolved_since_ms,
 {
 	struct callback c = {.told = cb};
 
+	if (s->version < 2)
+		return 0;
 	return for_rows(s,
 		"SELECT max(t.outbox_id), t.alert_id, t.receiver, t.state, t.at_ms FROM alert a "
 		"JOIN told t ON t.alert_id = a.id WHERE a.state IN ('pending', 'firing') OR "
@@ -365,6 +367,8 @@ int store_load_silences(struct store *s, int64_t ends_since_ms,
 {
 	struct callback c = {.silence = cb};
 
+	if (s->version < 2)
+		return 0;
 	return for_rows(s, "SELECT * FROM silence WHERE ends_ms >= ?1 ORDER BY starts_ms, id",
 		&ends_since_ms, row_silence, &c, arg, err);
 }
@@ -386,6 +390,8 @@ int store_load_acks(
 {
 	struct callback c = {.ack = cb};
 
+	if (s->version < 2)
+		return 0;
 	return for_rows(s,
 		"SELECT k.* FROM ack k JOIN alert a ON a.id = k.alert_id WHERE a.state IN "
 		"('pending', 'firing') ORDER BY k.at_ms",

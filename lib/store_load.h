@@ -2,7 +2,8 @@
  * store_load: what a daemon reads when it starts, to go on as if it had not stopped.  Layer 2.
  *
  * Each function calls cb once a row; the row and its strings hold during the call.  0, or -1 with
- * err.  From the thread that uses the store, before a writer has it.
+ * err.  From the thread that uses the store, before a writer has it.  A file of an earlier version
+ * has none of the rows that came with a later one.
  */
 #ifndef LEAKWATCH_STORE_LOAD_H
 #define LEAKWATCH_STORE_LOAD_H

@@ -196,6 +196,32 @@ static int64_t prune_stacks(struct store *s, int64_t max_rows, struct err *err)
 	return changed;
 }
 
+/* One a call: a body may have a thousand pages. */
+static int64_t prune_exhibits(struct store *s, int64_t now_ms, struct err *err)
+{
+	int64_t bytes = 0, changed;
+
+	if (run_with(s,
+		    "DELETE FROM exhibit WHERE id IN (SELECT e.id FROM exhibit e LEFT JOIN alert "
+		    "a ON a.id = e.alert_id WHERE a.id IS NULL AND e.at_ms < ?1 LIMIT 1)",
+		    (int64_t[]){now_ms - STORE_KEEP_EXHIBITS_MS}, &changed, err) < 0)
+		return -1;
+	if (changed || s->exhibits_fit)
+		return changed;
+	if (store_query_int(s, "SELECT sum(length(body)) FROM exhibit", 0, &bytes, err) < 0)
+		return -1;
+	s->exhibits_fit = bytes <= STORE_EXHIBITS_BYTES;
+	if (s->exhibits_fit)
+		return 0;
+	if (run_with(s,
+		    "DELETE FROM exhibit WHERE id IN (SELECT e.id FROM exhibit e LEFT JOIN alert "
+		    "a ON a.id = e.alert_id ORDER BY coalesce(a.state IN ('pending', 'firing'), "
+		    "0), e.id LIMIT 1)",
+		    NULL, &changed, err) < 0)
+		return -1;
+	return changed;
+}
+
 /* Classes and targets stay as long as anything of them is kept; 0: for good. */
 static int64_t longest(const struct store_keep *keep)
 {
@@ -209,7 +235,7 @@ static int64_t longest(const struct store_keep *keep)
 int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows,
 	struct err *err)
 {
-	int64_t n, rest = 0, stacks = 0;
+	int64_t n, rest = 0, stacks = 0, exhibits = 0;
 
 	s->retry = false;
 	if (store_exec(s, "BEGIN IMMEDIATE", err) < 0)
@@ -219,9 +245,11 @@ int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *ke
 		rest = prune_rest(s, now_ms, longest(keep), max_rows - n, err);
 	if (n >= 0 && rest >= 0 && n + rest < max_rows)
 		stacks = prune_stacks(s, MIN(max_rows - n - rest, (int64_t)100), err);
-	if (n < 0 || rest < 0 || stacks < 0 || store_exec(s, "COMMIT", err) < 0) {
+	if (n >= 0 && rest >= 0 && stacks >= 0 && n + rest + stacks < max_rows)
+		exhibits = prune_exhibits(s, now_ms, err);
+	if (n < 0 || rest < 0 || stacks < 0 || exhibits < 0 || store_exec(s, "COMMIT", err) < 0) {
 		store_roll_back(s);
 		return -1;
 	}
-	return n + rest + stacks;
+	return n + rest + stacks + exhibits;
 }

@@ -304,9 +304,9 @@ int store_read_deliveries(struct store *s, struct str alert_id,
 	struct store_delivery r;
 	sqlite3_stmt *st = NULL;
 	int rc = store_prepare(s,
-		"SELECT * FROM outbox WHERE alert_id = ?1 OR id IN (SELECT outbox_id FROM told "
-		"WHERE "
-		"alert_id = ?1) ORDER BY id",
+		s->version < 2 ? "SELECT * FROM outbox WHERE alert_id = ?1 ORDER BY id"
+			       : "SELECT * FROM outbox WHERE alert_id = ?1 OR id IN (SELECT "
+				 "outbox_id FROM told WHERE alert_id = ?1) ORDER BY id",
 		&st, err);
 
 	if (rc == 0)

@@ -106,8 +106,24 @@ static const char version_2[] =
 	"CREATE TABLE ack(alert_id TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT "
 	"NULL, uid INTEGER NOT NULL, comment TEXT NOT NULL) STRICT;";
 
+/*
+ * exhibit, evidence, cost: what is found out beyond numbers (store_fact.h).  An exhibit points at
+ * nothing, like the alert it belongs to.
+ */
+static const char version_3[] =
+	"CREATE TABLE exhibit(id INTEGER PRIMARY KEY, target_id INTEGER NOT NULL,"
+	" alert_id TEXT NOT NULL, at_ms INTEGER NOT NULL, format TEXT NOT NULL,"
+	" goroutines INTEGER NOT NULL, truncated INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+	" body BLOB NOT NULL) STRICT;"
+	"CREATE INDEX exhibit_alert ON exhibit(alert_id);"
+	"CREATE INDEX exhibit_target ON exhibit(target_id);"
+	"CREATE TABLE evidence(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
+	"DEFERRABLE INITIALLY DEFERRED, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;"
+	"CREATE TABLE cost(series_id INTEGER PRIMARY KEY REFERENCES series ON DELETE CASCADE "
+	"DEFERRABLE INITIALLY DEFERRED, at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;";
+
 /* Step i brings a file of version i to version i + 1. */
-static const char *const steps[STORE_VERSION] = {version_1, version_2};
+static const char *const steps[STORE_VERSION] = {version_1, version_2, version_3};
 
 /*
  * v_latest reads, for each target, the newest full scrape and those after it (32 or so rows), and

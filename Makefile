@@ -66,7 +66,7 @@ help:
 	@echo 'make fuzz       FUZZ_SECONDS=60 of each fuzzer (clang)'
 	@echo 'make bench sim  print the benchmarks; print the detector table'
 	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: its benchmarks'
-	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go)'
+	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go; DUMPS=file…)'
 	@echo 'make deb        a Debian package of the commit, in build/deb'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
 
@@ -156,7 +156,7 @@ bench: all $(BENCH_BIN)
 
 bench-parse: $(BUILD)/tests/bench/bench_parse
 	@$<
-	@sh tests/bench/peer.sh $(BUILD)
+	@sh tests/bench/peer.sh $(BUILD) $(DUMPS)
 
 sim: $(SIM_BIN)
 	@for b in $(SIM_BIN); do echo "== $$b"; $$b || exit 1; done

@@ -1,5 +1,6 @@
 /* Framing and recognition: where records begin and end, and what the body is. */
 #include "gdump_internal.h"
+#include "lines.h"
 #include "xalloc.h"
 
 #include <stdio.h>
@@ -373,21 +374,40 @@ static void drop_line(struct gdump *g, const char *p, size_t n, bool whole)
 	}
 }
 
-/* Nothing but a line of a stack begins so; the rest is looked at by continues(). */
-static bool is_plain_begin(char c)
+/*
+ * Whether the line at p, of which at least a byte is there, can only make the record longer.  All
+ * others are looked at by continues().
+ */
+static bool is_plain_begin(const struct gdump *g, const char *p, const char *end)
 {
-	return c == '\t' || (c > ' ' && c != 'g' && c != 'p' && c != 'f' && c != 'S');
+	if (g->kind == RECORD_COUNT)
+		return *p == '#';
+	switch (*p) {
+	case 'g': /* goroutine, but not github.com */
+		return end - p > 2 && p[2] != 'r';
+	case 'p': /* panic: */
+	case 'f': /* fatal error: */
+		return end - p > 1 && p[1] != 'a';
+	case 'S': /* SIGQUIT: */
+		return end - p > 1 && p[1] != 'I';
+	default:
+		return *p > ' ' || *p == '\t';
+	}
 }
 
-/* The whole lines at p that only make the goroutine's record longer; where they end. */
-static const char *take_stack_lines(struct gdump *g, const char *p, const char *end)
+/* The whole lines at p that only make the record longer, which lies in the piece; where they end.
+ */
+static const char *take_plain_lines(
+	struct gdump *g, struct lines *lines, const char *p, const char *end)
 {
-	while (p < end && is_plain_begin(*p)) {
-		const char *nl = memchr(p, '\n', (size_t)(end - p));
+	while (p < end && is_plain_begin(g, p, end)) {
+		const char *nl = lines_next(lines);
 		size_t n = nl ? (size_t)(nl - p) + 1 : 0;
 
-		if (n == 0 || g->record_len + n > GDUMP_RECORD_MAX || n > GDUMP_LINE_MAX)
+		if (n == 0 || g->record_len + n > GDUMP_RECORD_MAX || n > GDUMP_LINE_MAX) {
+			lines_init(lines, p, end); /* for the careful way */
 			break;
+		}
 		g->record_len += n;
 		g->stats.lines++;
 		gdump_add_end(g);
@@ -399,18 +419,20 @@ static const char *take_stack_lines(struct gdump *g, const char *p, const char *
 static void feed_lines(struct gdump *g, const char *p, size_t n)
 {
 	const char *end = p + n;
+	struct lines lines;
 
+	lines_init(&lines, p, end);
 	while (p < end) {
 		const char *nl;
 		size_t len, kept;
 
-		if (g->kind == RECORD_GOROUTINE && !g->carried && !g->overflow && !g->dropping &&
+		if (g->kind != RECORD_NONE && !g->carried && !g->overflow && !g->dropping &&
 			g->carry.len == 0) {
-			p = take_stack_lines(g, p, end);
+			p = take_plain_lines(g, &lines, p, end);
 			if (p == end)
 				break;
 		}
-		nl = memchr(p, '\n', (size_t)(end - p));
+		nl = lines_next(&lines);
 		len = (size_t)((nl ? nl : end) - p);
 		kept = g->carry.len - line_at(g);
 

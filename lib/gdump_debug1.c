@@ -275,7 +275,7 @@ void gdump_count_record(struct gdump *g, struct str text)
 		g->stats.announced -= MIN(g->stats.announced, group.count);
 		return;
 	}
-	group.key = hash64(rest.p, rest.len, 0);
+	group.key = hash64_text(rest.p, rest.len);
 	g->stats.parsed += group.count;
 	g->counted += group.count;
 	g->stats.records++;

@@ -1,4 +1,5 @@
 /* debug=2, SIGQUIT and panics: "goroutine 5 [select, 3 minutes]:" and its stack. */
+#include "gdump_frame.h"
 #include "gdump_internal.h"
 #include "xalloc.h"
 
@@ -148,63 +149,6 @@ bool gdump_parse_header(struct str line, struct goroutine_header *h)
 	return true;
 }
 
-/* " +0x1d", " fp=0x…", " sp=0x…", " pc=0x…" up to the end, nothing else. */
-static bool are_offsets(const char *p, const char *end)
-{
-	while (p < end) {
-		const char *word = p + 1;
-
-		if (*p != ' ' || end - p < 4)
-			return false;
-		if (*word == '+')
-			word += 1;
-		else if (word[2] == '=' && (word[1] == 'p' || word[1] == 'c'))
-			word += 3;
-		else
-			return false;
-		for (p = word; p < end && *p != ' ';)
-			p++;
-		if (!gdump_is_hex(str_n(word, (size_t)(p - word))))
-			return false;
-	}
-	return true;
-}
-
-/* It stands near the end in most lines: looked for there without a call. */
-static const char *last_colon(const char *p, const char *end)
-{
-	for (int i = 0; i < 24 && end > p; i++) {
-		if (*--end == ':')
-			return end;
-	}
-	return end > p ? memrchr(p, ':', (size_t)(end - p)) : NULL;
-}
-
-/*
- * The line below a function: "<TAB>FILE:LINE[ +0xOFF][ fp=… sp=…[ pc=…]]", of a C function also
- * "<TAB>[FILE:LINE ]pc=0x…".  bare: its indentation was lost, as in pasted text.
- */
-static bool parse_file(struct str line, bool bare, struct frame *f)
-{
-	const char *p = line.p, *end = p + line.len, *colon;
-
-	while (p < end && (*p == '\t' || *p == ' '))
-		p++;
-	if (p == line.p && !bare)
-		return false;
-	/* A path may hold colons and blanks: the last colon is the one before the line number. */
-	colon = last_colon(p, end);
-	if (!colon) {
-		f->file = str_n(p, 0);
-		f->line = 0;
-		return !bare && end - p > 3 && memcmp(p, "pc=", 3) == 0 &&
-		       gdump_is_hex(str_n(p + 3, (size_t)(end - p) - 3));
-	}
-	f->file = str_n(p, (size_t)(colon - p));
-	p = gdump_line_number(colon + 1, end, &f->line);
-	return f->file.len && p && are_offsets(p, end);
-}
-
 struct goroutine_lines {
 	const struct gdump *g;
 	const char *start; /* of the record */
@@ -257,7 +201,7 @@ static bool next_file(struct goroutine_lines *l, bool bare, struct frame *f)
 
 	if (!next_line(l))
 		return false;
-	if (parse_file(l->line, bare, f))
+	if (gdump_parse_file(l->line, bare, f))
 		return true;
 	l->rest = rest;
 	l->line = line;
@@ -350,9 +294,33 @@ static bool take_function(struct gdump *g, struct goroutine_lines *l)
 	return true;
 }
 
+/* Frames in their usual form, as long as there are any: two lines each, whose ends are known. */
+static void take_plain_frames(struct gdump *g, struct goroutine_lines *l)
+{
+	const char *p = l->rest.p, *end = p + l->rest.len;
+
+	while (!l->ancestor && l->index + 1 < g->nends) {
+		const char *middle = l->start + g->ends[l->index];
+		const char *stop = l->start + g->ends[l->index + 1];
+		struct frame *f, read;
+
+		if (!gdump_plain_frame(p, middle, stop, &read))
+			break;
+		f = gdump_add_frame(g, &l->group.flags);
+		if (f)
+			*f = read;
+		l->last = read.func;
+		l->open = l->creator_last = false;
+		l->index += 2;
+		l->number += 2;
+		p = stop;
+	}
+	l->rest = str_n(p, (size_t)(end - p));
+}
+
 static void take_lines(struct gdump *g, struct goroutine_lines *l)
 {
-	while (next_line(l)) {
+	for (take_plain_frames(g, l); next_line(l); take_plain_frames(g, l)) {
 		uint32_t number = l->number;
 
 		l->open = l->creator_last = false;

@@ -125,6 +125,8 @@ bool map_next(const struct map *m, void **at, struct map_item *item)
 
 __extension__ typedef unsigned __int128 u128;
 
+static const uint64_t k0 = 0x9e3779b97f4a7c15, k1 = 0xd6e8feb86659fd93, k2 = 0xa0761d6478bd642f;
+
 static uint64_t fold(uint64_t a, uint64_t b)
 {
 	u128 r = (u128)a * b;
@@ -153,8 +155,6 @@ static uint64_t read64(const unsigned char *p, size_t n)
 
 uint64_t hash64(const void *p, size_t n, uint64_t seed)
 {
-	static const uint64_t k0 = 0x9e3779b97f4a7c15, k1 = 0xd6e8feb86659fd93,
-			      k2 = 0xa0761d6478bd642f;
 	const unsigned char *s = p;
 	uint64_t h = seed ^ fold(n ^ k0, k1);
 
@@ -165,4 +165,19 @@ uint64_t hash64(const void *p, size_t n, uint64_t seed)
 	else
 		h = fold(read64(s, n) ^ k1, k0 ^ h);
 	return fold(h ^ k2, k1);
+}
+
+uint64_t hash64_text(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	uint64_t a = n ^ k0, b = k1, c = k2, d = k0;
+
+	/* Each multiplication waits for the one before it in its lane only. */
+	for (; n >= 64; n -= 64, s += 64) {
+		a = fold(read8(s) ^ k1, read8(s + 8) ^ a);
+		b = fold(read8(s + 16) ^ k2, read8(s + 24) ^ b);
+		c = fold(read8(s + 32) ^ k1, read8(s + 40) ^ c);
+		d = fold(read8(s + 48) ^ k2, read8(s + 56) ^ d);
+	}
+	return hash64(s, n, fold(a ^ k0, b) ^ fold(c ^ k2, d));
 }

@@ -4,26 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct str str_of(const char *s)
-{
-	return (struct str){.p = s ? s : "", .len = s ? strlen(s) : 0};
-}
-
-struct str str_n(const char *p, size_t len)
-{
-	return (struct str){.p = p, .len = len};
-}
-
-bool str_eq(struct str a, struct str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-bool str_is(struct str a, const char *b)
-{
-	return str_eq(a, str_of(b));
-}
-
 int str_cmp(struct str a, struct str b)
 {
 	size_t n = MIN(a.len, b.len);
@@ -32,17 +12,6 @@ int str_cmp(struct str a, struct str b)
 	if (c)
 		return c;
 	return (a.len > b.len) - (a.len < b.len);
-}
-
-bool str_starts(struct str s, struct str prefix)
-{
-	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.p, prefix.p, prefix.len) == 0);
-}
-
-bool str_ends(struct str s, struct str suffix)
-{
-	return s.len >= suffix.len &&
-	       (suffix.len == 0 || memcmp(s.p + s.len - suffix.len, suffix.p, suffix.len) == 0);
 }
 
 ptrdiff_t str_chr(struct str s, char c)
@@ -67,19 +36,6 @@ ptrdiff_t str_find(struct str s, struct str needle)
 		return 0;
 	p = s.len ? memmem(s.p, s.len, needle.p, needle.len) : NULL;
 	return p ? p - s.p : -1;
-}
-
-struct str str_sub(struct str s, size_t from, size_t to)
-{
-	to = MIN(to, s.len);
-	from = MIN(from, to);
-	/* No sum with NULL, not even of 0: the empty slice has no address. */
-	return (struct str){.p = from ? s.p + from : s.p, .len = to - from};
-}
-
-struct str str_from(struct str s, size_t from)
-{
-	return str_sub(s, from, s.len);
 }
 
 static bool is_blank(char c)

@@ -9,6 +9,8 @@
 
 #include "base.h"
 
+#include <string.h>
+
 struct str {
 	const char *p;
 	size_t len;
@@ -22,21 +24,60 @@ struct str {
 	}
 #define STR(l) ((struct str)STR_LIT(l))
 
-struct str str_of(const char *s); /* of a C string; NULL gives the empty slice */
-struct str str_n(const char *p, size_t len);
-bool str_eq(struct str a, struct str b);
-bool str_is(struct str a, const char *b);
+/* The small ones are inline: parsers call them for every line of a body. */
+
+static inline struct str str_n(const char *p, size_t len)
+{
+	return (struct str){.p = p, .len = len};
+}
+
+/* Of a C string; NULL gives the empty slice. */
+static inline struct str str_of(const char *s)
+{
+	return str_n(s ? s : "", s ? strlen(s) : 0);
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool str_is(struct str a, const char *b)
+{
+	return str_eq(a, str_of(b));
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+	return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.p, prefix.p, prefix.len) == 0);
+}
+
+static inline bool str_ends(struct str s, struct str suffix)
+{
+	return s.len >= suffix.len &&
+	       (suffix.len == 0 || memcmp(s.p + s.len - suffix.len, suffix.p, suffix.len) == 0);
+}
+
+/* From..to (to not included), both cut to the slice. */
+static inline struct str str_sub(struct str s, size_t from, size_t to)
+{
+	to = MIN(to, s.len);
+	from = MIN(from, to);
+	/* No sum with NULL, not even of 0: the empty slice has no address. */
+	return str_n(from ? s.p + from : s.p, to - from);
+}
+
+static inline struct str str_from(struct str s, size_t from)
+{
+	return str_sub(s, from, s.len);
+}
+
 int str_cmp(struct str a, struct str b); /* bytewise, as strcmp */
-bool str_starts(struct str s, struct str prefix);
-bool str_ends(struct str s, struct str suffix);
 /* Index of the first (last) c, or -1. */
 ptrdiff_t str_chr(struct str s, char c);
 ptrdiff_t str_rchr(struct str s, char c);
 /* Index of the first occurrence of needle, or -1. */
 ptrdiff_t str_find(struct str s, struct str needle);
-/* From..to (to not included), both cut to the slice. */
-struct str str_sub(struct str s, size_t from, size_t to);
-struct str str_from(struct str s, size_t from);
 /* Without spaces, tabs, CR and LF at both ends. */
 struct str str_trim(struct str s);
 /* Takes a line without its LF off the front of *rest; false when nothing is left. */

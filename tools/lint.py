@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 # ---- the layers of style.md: module name -> level ------------------------------------------------
-LAYER0 = ["base", "err", "xalloc", "str", "buf", "arena", "map", "json"]
+LAYER0 = ["base", "err", "xalloc", "str", "lines", "buf", "arena", "map", "json"]
 LAYER2 = ["config", "store"]  # and config_*, store_*
 LAYER4 = ["pipeline", "app", "main", "cmd"]  # and cmd_*
 # Same-level includes that are part of the design: (file's module, included module).  "*" = any module.

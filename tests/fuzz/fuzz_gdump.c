@@ -1,7 +1,8 @@
 /*
- * Any bytes as a goroutine dump: no crash, the same result however the body is cut, and statistics
- * that add up, also when the caller knows some records already.
+ * Any bytes as a goroutine dump: no crash, the same result however the body is cut and with either
+ * kind of line end, and statistics that add up, also when the caller knows some records already.
  */
+#include "../damage.h"
 #include "../gdump_render.h"
 
 #include <stdlib.h>
@@ -52,19 +53,38 @@ static void check_sums(struct str text)
 	gdump_free(g);
 }
 
+/* A CR keeps a line from the parser's short way. */
+static void check_crlf(struct str text, struct str rendered)
+{
+	struct buf with = BUF_INIT, b = BUF_INIT;
+	bool binary = text.len > 2 && strchr("\x1f\x0a\x5a", text.p[0]);
+
+	if (!binary && str_ends(text, STR("\n")) && str_chr(text, '\r') < 0) {
+		damage_crlf(text, &with);
+		render_dump(&b, buf_str(&with), 0);
+		if (!str_eq(buf_str(&b), rendered))
+			abort();
+	}
+	buf_release(&with);
+	buf_release(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = str_n((const char *)data, size);
 	size_t pieces[] = {1, 2, 3 + (size ? data[size / 2] : 0), size / 2 + 1};
 	struct buf whole = BUF_INIT, cut = BUF_INIT;
+	int rc;
 
-	render_dump(&whole, text, 0);
+	rc = render_dump(&whole, text, 0);
 	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
 		buf_reset(&cut);
 		render_dump(&cut, text, pieces[i]);
 		if (!str_eq(buf_str(&whole), buf_str(&cut)))
 			abort();
 	}
+	if (rc == 0)
+		check_crlf(text, buf_str(&whole));
 	check_sums(text);
 	buf_release(&whole);
 	buf_release(&cut);

@@ -1,3 +1,4 @@
+#include "../damage.h"
 #include "../gdump_render.h"
 #include "err.h"
 
@@ -39,6 +40,15 @@ static const struct {
 		"#19 [select (no cases)] 0m leaked nil-chan"},
 	{"goroutine 19 [chan receive (leaked) (scan)]:", "#19 [chan receive] 0m leaked scan"},
 	{"goroutine 19 [chan receive (scan), 5 minutes]:", "#19 [chan receive] 5m scan"},
+	{"goroutine 19 [runnable (scan)]:", "#19 [runnable] 0m scan"},
+	{"goroutine 19 [chan receive (leaked) (scan) (durable), locked to thread, synctest bubble "
+	 "1]:",
+		"#19 [chan receive] 0m locked leaked scan durable"},
+	{"goroutine 19 gp=0xc000002380 m=nil [select (leaked)] {k: v}:",
+		"#19 [select] 0m leaked {k=v}"},
+	/* states without a reason, and one that the runtime has no word for */
+	{"goroutine 5 [waiting for cgo callback]:", "#5 [waiting for cgo callback] 0m"},
+	{"goroutine 5 [???, 2 minutes]:", "#5 [???] 2m"},
 	/* synctest: Go 1.24, and since 1.25 */
 	{"goroutine 26 [sync.WaitGroup.Wait (durable), synctest bubble 1]:",
 		"#26 [sync.WaitGroup.Wait] 0m durable"},
@@ -359,6 +369,77 @@ static void gives_the_same_for_any_cut(void **state)
 	}
 }
 
+/* A CR at its end keeps a line from the short way; both ways have to read the same. */
+static void gives_the_same_with_crlf(void **state)
+{
+	unsigned compared = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		struct str text = str_of(bodies[i].text);
+		struct buf with = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
+
+		if (str_chr(text, '\r') < 0 && str_ends(text, STR("\n"))) {
+			damage_crlf(text, &with);
+			render_dump(&a, text, 0);
+			render_dump(&b, buf_str(&with), 0);
+			if (!str_eq(buf_str(&a), buf_str(&b)))
+				fail_msg("%s with CRLF gives\n%s", bodies[i].name, b.p);
+			compared++;
+		}
+		buf_release(&with);
+		buf_release(&a);
+		buf_release(&b);
+	}
+	assert_true(compared > 20);
+}
+
+/* Lines of a frame that are nearly what the short way takes. */
+static void reads_odd_frames(void **state)
+{
+	static const struct {
+		const char *frame, *seen;
+	} rows[] = {
+		{"main.f(0x1)\n\t/a.go:7\n", " main.f /a.go:7;"},
+		{"main.f()\n\t/a.go:7 +0xabcdef\n", " main.f /a.go:7;"},
+		{"f()\n\t_cgo.go:7 +0x1\n", " f _cgo.go:7;"},
+		{"main.f(0x1)\n\t/a.go:7 +0x\n", " bad=2 "},
+		{"main.f(0x1)\n\t/a.go:7+0x1\n", " bad=2 "},
+		{"main.f(0x1)\n\t/a.go:7 0x1\n", " bad=2 "},
+		{"main.f(0x1)\n\t/a.go: +0x1\n", " bad=2 "},
+		{"main.f(0x1)\n\t:7 +0x1\n", " bad=2 "},
+		{"(0x1)\n\t/a.go:7 +0x1\n", " (0x1) /a.go:7;"},
+		{"main.f(0x1)\n\t\t/a.go:7 +0x1\n", " main.f /a.go:7;"},
+		{"main.f(0x1)\n    /a.go:7 +0x1\n", " main.f /a.go:7;"},
+		{"main.f(0x1)\n\t/a.go:4294967295 +0x1\n", " main.f /a.go:4294967295;"},
+		{"main.f(0x1)\n\t/a.go:9999999999 +0x1\n", " main.f /a.go:4294967295;"},
+		{"main.f(0x1)\n\t/a.go:12345678901 +0x1\n", " bad=2 "},
+		{"main.f(0x1)\n\tC:/a b/c:d.go:7 +0x1 fp=0x1 sp=0x2 pc=0x3\n",
+			" main.f C:/a b/c:d.go:7;"},
+		{"main.f(...)\n\t?:0\n", " main.f ?:0;"},
+		/* a creator's name is no frame, whatever it ends in */
+		{"created by main.f(0x1)\n\t/a.go:7 +0x1\n", " by main.f(0x1) /a.go:7 in 0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = BUF_INIT, text = BUF_INIT, with = BUF_INIT;
+
+		buf_addf(&text, "goroutine 1 [select]:\n%s\n", rows[i].frame);
+		damage_crlf(buf_str(&text), &with);
+		for (int crlf = 0; crlf < 2; crlf++) {
+			buf_reset(&b);
+			render_dump(&b, buf_str(crlf ? &with : &text), 0);
+			if (!strstr(b.p, rows[i].seen))
+				fail_msg(
+					"%s%s gives %s", rows[i].frame, crlf ? " (CRLF)" : "", b.p);
+		}
+		buf_release(&b);
+		buf_release(&text);
+		buf_release(&with);
+	}
+}
+
 /* Bodies that are no dump, and a word that the message has to hold. */
 static void refuses_what_is_no_dump(void **state)
 {
@@ -663,6 +744,8 @@ int main(void)
 		cmocka_unit_test(takes_no_other_line_for_a_header),
 		cmocka_unit_test(reads_whole_bodies),
 		cmocka_unit_test(gives_the_same_for_any_cut),
+		cmocka_unit_test(gives_the_same_with_crlf),
+		cmocka_unit_test(reads_odd_frames),
 		cmocka_unit_test(refuses_what_is_no_dump),
 		cmocka_unit_test(tells_where_the_root_is_lost),
 		cmocka_unit_test(asks_for_known_records),

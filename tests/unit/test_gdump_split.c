@@ -47,6 +47,18 @@ static const struct {
 		"panic: a\n\ngoroutine 1 [running]:\nmain.f()\n\t/f.go:1\nexit status 2\n"
 		"panic: b\n\ngoroutine 1 [running]:\nmain.f()\n\t/f.go:1\n",
 		"1+0-0 crash 1+0-0 crash "},
+	{"a fatal error, the same",
+		"panic: a\n\ngoroutine 1 [running]:\nmain.f()\n\t/f.go:1\nfatal error: b\n\n"
+		"goroutine 1 [running]:\nmain.f()\n\t/f.go:1\n",
+		"1+0-0 crash 1+0-0 crash "},
+	{"SIGQUIT, the same",
+		"panic: a\n\ngoroutine 1 [running]:\nmain.f()\n\t/f.go:1\nSIGQUIT: quit\n\n" WAIT(
+			"1"),
+		"1+0-0 crash 1+0-0 crash "},
+	{"functions that begin like such lines",
+		RUN("7") "goroutine 1 [select]:\npath.F()\n\t/f.go:1\nfake.F()\n\t/f.go:1\n"
+			 "SI.F()\n\t/f.go:1\ngorilla.F()\n\t/f.go:1\n\n",
+		"2+0-0 debug2 "},
 	{"a panic printed twice", "panic: a\n\n" RUN("1") WAIT("2") "panic: a\n\n" RUN("1"),
 		"2+1-0 crash "},
 	{"a panic and what it became",
@@ -65,7 +77,7 @@ static void dumps_are_told_apart(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		for (size_t piece = 1; piece < 40; piece += 3) {
+		for (size_t piece = 1; piece < 4096; piece += piece < 40 ? 3 : 3000) {
 			struct buf out = BUF_INIT;
 			const struct gdump_sink sink = {.end = add_dump, .arg = &out};
 			struct gdump *g = gdump_new(&sink);

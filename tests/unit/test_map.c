@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -67,11 +68,45 @@ static void test_take_while_iterating(void **state)
 	map_free(m, NULL);
 }
 
+/* Every byte counts, at every length around the 64 that are read at once. */
+static void test_hash_of_text(void **state)
+{
+	char text[200];
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		uint64_t whole;
+
+		memset(text, 'x', sizeof(text));
+		whole = hash64_text(text, n);
+		assert_int_equal(hash64_text(text, n), whole);
+		assert_int_not_equal(hash64_text(text, n + 1), whole);
+		for (size_t i = 0; i < n; i++) {
+			text[i] = 'y';
+			assert_int_not_equal(hash64_text(text, n), whole);
+			text[i] = 'x';
+		}
+	}
+	/* The lanes are not interchangeable. */
+	for (size_t lane = 1; lane < 4; lane++) {
+		uint64_t before;
+
+		for (size_t i = 0; i < 64; i++)
+			text[i] = (char)i;
+		before = hash64_text(text, 64);
+		memmove(text, text + 16 * lane, 16);
+		for (size_t i = 0; i < 16; i++)
+			text[16 * lane + i] = (char)i;
+		assert_int_not_equal(hash64_text(text, 64), before);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_take_while_iterating),
+		cmocka_unit_test(test_hash_of_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,11 +246,17 @@ void ages_judge(struct ages *a, double uptime_min, struct ages_estimate *e)
 		return;
 	}
 	n = fill_bins(a, &old, span, e);
+	e->bins_told = true;
 	e->why = shape_of(e, n);
 	if (e->why == AGES_TOLD)
 		set_rate(e, n, span);
 	else
 		untold(e, e->why);
+}
+
+double ages_bin_edge(const struct ages_estimate *e, int i)
+{
+	return AGES_YOUNG_MIN + (double)(e->oldest - AGES_YOUNG_MIN) * i / AGES_BINS;
 }
 
 double ages_stay(const struct ages *first, const struct ages *second, double gap_min)

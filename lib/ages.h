@@ -92,6 +92,7 @@ struct ages_estimate {
 	uint64_t total, old; /* old: waited AGES_YOUNG_MIN minutes or more */
 	uint64_t start_up; /* of those, set aside: as old as the process */
 	uint32_t oldest; /* minutes; of more than 100, what 2 % exceed */
+	bool bins_told; /* there were enough for the histogram */
 	uint64_t bins[AGES_BINS]; /* equal parts of AGES_YOUNG_MIN…oldest, the youngest first */
 };
 
@@ -103,6 +104,9 @@ void ages_judge(struct ages *a, double uptime_min, struct ages_estimate *e);
 
 /* "90 min", "6.5 h", "3.2 d". */
 void ages_add_span(struct buf *out, uint32_t minutes);
+/* Minutes at which bin i begins, 0…AGES_BINS. */
+double ages_bin_edge(const struct ages_estimate *e, int i);
+
 /* One sentence without a full stop: "as if 12.0 an hour came and none left: …", or why not. */
 void ages_words(const struct ages_estimate *e, struct buf *out);
 /* What the rate rests on, for a field beside it; "" when there is none. */

@@ -81,7 +81,8 @@ static void count_state(
 	row->count += n;
 }
 
-static void count_location(struct report *r, struct table *t, const struct frame *f, uint64_t n)
+void report_count_place(
+	struct report *r, struct table *t, const struct frame *f, uint32_t minutes, uint64_t n)
 {
 	struct counted *row;
 	bool made;
@@ -97,6 +98,7 @@ static void count_location(struct report *r, struct table *t, const struct frame
 		row->name = str_sub(row->name, 0, f->func.len);
 		row->line = f->line;
 	}
+	row->minutes = MAX(row->minutes, minutes);
 	row->count += n;
 }
 
@@ -255,7 +257,8 @@ static void group_cb(void *arg, const struct group *g)
 	count(r, &c->entries, s.entry, g->count);
 	count(r, &r->created_by, s.created_by, g->count);
 	count(r, &c->created_by, s.created_by, g->count);
-	count_location(r, &c->locations, &s.user, g->count);
+	report_count_place(r, &c->locations, &s.user, g->minutes, g->count);
+	report_look(r, c, g, &s);
 	if (is_stuck(g, &s)) {
 		count_stuck(r, &r->stuck, state, g->minutes, g->count);
 		count_stuck(r, &c->stuck, state, g->minutes, g->count);
@@ -342,6 +345,8 @@ void report_end(struct report *r, const struct gdump_stats *stats)
 	sort_table(r, &r->entries);
 	sort_table(r, &r->created_by);
 	sort_table(r, &r->stuck);
+	for (int i = 0; i < CALLER_DOINGS; i++)
+		sort_table(r, &r->callers[i]);
 	r->sorted =
 		arena_calloc(&r->arena, map_count(r->classes) + 1, sizeof(struct report_class *));
 	while (map_next(r->classes, &at, &item)) {
@@ -351,20 +356,23 @@ void report_end(struct report *r, const struct gdump_stats *stats)
 		sort_table(r, &c->entries);
 		sort_table(r, &c->created_by);
 		sort_table(r, &c->locations);
+		sort_table(r, &c->own);
 		sort_table(r, &c->stuck);
 		sort_table(r, &c->stacks);
 		r->sorted[r->nclasses++] = c;
 	}
 	qsort(r->sorted, r->nclasses, sizeof(struct report_class *), compare_classes);
+	report_judge(r);
 }
 
 static void free_maps(struct report_class *c)
 {
-	struct table *tables[] = {
-		&c->states, &c->entries, &c->created_by, &c->locations, &c->stuck, &c->stacks};
+	struct table *tables[] = {&c->states, &c->entries, &c->created_by, &c->locations, &c->own,
+		&c->stuck, &c->stacks};
 
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		map_free(tables[i]->map, NULL);
+	report_judge_release(c);
 }
 
 void report_free(struct report *r)
@@ -381,6 +389,8 @@ void report_free(struct report *r)
 	map_free(r->entries.map, NULL);
 	map_free(r->created_by.map, NULL);
 	map_free(r->stuck.map, NULL);
+	for (int i = 0; i < CALLER_DOINGS; i++)
+		map_free(r->callers[i].map, NULL);
 	arena_release(&r->scratch);
 	arena_release(&r->arena);
 	free(r);

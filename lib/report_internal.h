@@ -7,6 +7,8 @@
 #ifndef LEAKWATCH_REPORT_INTERNAL_H
 #define LEAKWATCH_REPORT_INTERNAL_H
 
+#include "ages.h"
+#include "callers.h"
 #include "map.h"
 #include "report.h"
 
@@ -34,6 +36,9 @@ struct report_class {
 	uint32_t oldest_minutes;
 	uint64_t waiting[WAITING];
 	struct table states, entries, created_by, locations, stuck;
+	struct table own; /* first frames of the service's own code */
+	struct ages ages;
+	struct ages_estimate estimate; /* after report_end */
 	struct table stacks; /* only when they are kept */
 	struct str entry; /* of the first goroutine: for report_suggest */
 
@@ -55,11 +60,33 @@ struct report {
 	size_t nclasses;
 	uint64_t waiting[WAITING];
 	struct table states, entries, created_by, stuck;
+	struct table callers[CALLER_DOINGS]; /* places that use an HTTP client, by what they do */
+	uint32_t longest_minutes;
 	uint64_t bytes_dropped; /* rows that went to "other" for want of room */
 };
 
 /* Minutes that the counts of enum waiting begin with. */
 extern const uint32_t report_waiting_minutes[WAITING];
+
+/* report.c: counts a place in the code; the row keeps the longest wait there. */
+void report_count_place(
+	struct report *r, struct table *t, const struct frame *f, uint32_t minutes, uint64_t n);
+
+/* report_judge.c */
+void report_look(
+	struct report *r, struct report_class *c, const struct group *g, const struct stack *s);
+void report_judge(struct report *r);
+void report_judge_release(struct report_class *c);
+/* Whether the format prints how long goroutines have waited. */
+bool report_has_ages(const struct report *r);
+
+struct report_expect {
+	enum { EXPECT_NOTHING, EXPECT_MAX, EXPECT_METRIC } kind;
+	double most, excess; /* EXPECT_MAX */
+};
+struct report_expect report_expect(const struct report_class *c);
+/* "expected: at most 4500, found: 4600, 100 too many", or nothing. */
+void report_add_expect(const struct report_class *c, struct buf *out);
 
 /* "2 min", "3 h", "2 d": whole units, as the runtime rounds down too. */
 void report_add_age(struct buf *out, uint32_t minutes);

@@ -59,6 +59,92 @@ static json_t *stack_json(struct str example)
 	return list;
 }
 
+static json_t *rate_json(const struct report *r, const struct report_class *c)
+{
+	const struct ages_estimate *e = &c->estimate;
+	struct buf basis = BUF_INIT;
+	json_t *o;
+
+	if (!report_has_ages(r) || e->why != AGES_TOLD)
+		return json_null();
+	o = json_object();
+	ages_basis(e, &basis);
+	json_object_set_new(o, "estimate", json_num(e->rate_per_hour));
+	json_object_set_new(o, "low", json_num(e->low));
+	json_object_set_new(o, "high", json_num(e->high));
+	json_object_set_new(o, "basis", json_str(buf_str(&basis)));
+	buf_release(&basis);
+	return o;
+}
+
+/* Null where the format prints no ages, or none has waited for long. */
+static json_t *ages_json(const struct report *r, const struct report_class *c)
+{
+	const struct ages_estimate *e = &c->estimate;
+	struct buf words = BUF_INIT;
+	json_t *o, *bins;
+
+	if (!report_has_ages(r) || e->old == 0)
+		return json_null();
+	o = json_object();
+	bins = json_array();
+	ages_words(e, &words);
+	json_object_set_new(o, "verdict", json_string(ages_verdict_name(e->verdict)));
+	json_object_set_new(o, "reason", json_str(buf_str(&words)));
+	set_count(o, "over_10m", e->old);
+	set_count(o, "start_up", e->start_up);
+	for (int i = 0; i < AGES_BINS && e->bins_told; i++) {
+		json_t *bin = json_object();
+
+		json_object_set_new(bin, "from_minutes", json_num(ages_bin_edge(e, i)));
+		json_object_set_new(bin, "to_minutes", json_num(ages_bin_edge(e, i + 1)));
+		set_count(bin, "count", e->bins[i]);
+		json_array_append_new(bins, bin);
+	}
+	json_object_set_new(o, "bins", bins);
+	buf_release(&words);
+	return o;
+}
+
+static json_t *expect_json(const struct report_class *c)
+{
+	struct report_expect x = report_expect(c);
+	json_t *o;
+
+	if (x.kind == EXPECT_NOTHING)
+		return json_null();
+	o = json_object();
+	set_count(o, "found", c->count);
+	if (x.kind == EXPECT_MAX) {
+		json_object_set_new(o, "max", json_num(x.most));
+		json_object_set_new(o, "excess", json_num(x.excess));
+	} else {
+		json_object_set_new(o, "max_metric", json_str(c->rule->expect_metric));
+		json_object_set_new(o, "factor", json_num(c->rule->expect_factor));
+		json_object_set_new(o, "slack", json_num(c->rule->expect_slack));
+	}
+	return o;
+}
+
+static json_t *callers_json(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (int d = 0; d < CALLER_DOINGS; d++) {
+		const struct table *t = &r->callers[d];
+
+		for (size_t i = 0; i < t->n; i++) {
+			json_t *o = row_json(t->sorted[i], LOCATION_ROW);
+
+			json_object_set_new(
+				o, "doing", json_string(caller_doing_name((enum caller_doing)d)));
+			set_count(o, "oldest_minutes", t->sorted[i]->minutes);
+			json_array_append_new(list, o);
+		}
+	}
+	return list;
+}
+
 static json_t *class_json(const struct report *r, const struct report_class *c)
 {
 	double share = r->stats.parsed ? (double)c->count / (double)r->stats.parsed : 0;
@@ -73,7 +159,9 @@ static json_t *class_json(const struct report *r, const struct report_class *c)
 	json_object_set_new(o, "created_by", table_json(&c->created_by, FUNCTION_ROW));
 	json_object_set_new(o, "locations", table_json(&c->locations, LOCATION_ROW));
 	json_object_set_new(o, "stack", stack_json(c->example));
-	json_object_set_new(o, "rate_per_hour", json_null());
+	json_object_set_new(o, "rate_per_hour", rate_json(r, c));
+	json_object_set_new(o, "ages", ages_json(r, c));
+	json_object_set_new(o, "expect", expect_json(c));
 	json_object_set_new(o, "hint", c->rule ? json_str(c->rule->hint) : json_string(""));
 	return o;
 }
@@ -103,6 +191,7 @@ json_t *report_json(const struct report *r)
 	json_object_set_new(o, "entries", table_json(&r->entries, FUNCTION_ROW));
 	json_object_set_new(o, "created_by", table_json(&r->created_by, FUNCTION_ROW));
 	json_object_set_new(o, "stuck", table_json(&r->stuck, STUCK_ROW));
+	json_object_set_new(o, "callers", callers_json(r));
 	return o;
 }
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define LIST_ROWS 3 /* of states, places and creators below a class */
+#define LIST_ROWS   3 /* of states, places and creators below a class */
+#define CALLER_ROWS 5 /* of what uses HTTP clients */
 
 static const char *plural(uint64_t n)
 {
@@ -150,6 +151,24 @@ static void add_places(
 			plural(t->n - most));
 }
 
+/* What is expected, and what the waits tell of a class that is large enough to ask. */
+static void add_judgement(const struct report *r, const struct report_class *c,
+	const struct report_view *view, struct buf *out)
+{
+	struct buf words = BUF_INIT;
+
+	report_add_expect(c, &words);
+	if (words.len > 0)
+		add_wrapped(out, buf_str(&words), 27, view->columns);
+	buf_reset(&words);
+	if (report_has_ages(r) && c->count >= AGES_OLD_LEAST) {
+		buf_adds(&words, "waits: ");
+		ages_words(&c->estimate, &words);
+		add_wrapped(out, buf_str(&words), 27, view->columns);
+	}
+	buf_release(&words);
+}
+
 static void add_class(const struct report *r, const struct report_class *c,
 	const struct report_view *view, struct buf *out)
 {
@@ -167,8 +186,44 @@ static void add_class(const struct report *r, const struct report_class *c,
 	add_states(c, out);
 	add_places(&c->locations, "at", c->count, LIST_ROWS, out);
 	add_places(&c->created_by, "created by", c->count, LIST_ROWS, out);
+	add_judgement(r, c, view, out);
 	if (c->rule && c->rule->hint.len > 0)
 		add_wrapped(out, c->rule->hint, 27, view->columns);
+}
+
+/* Of a leak of connections every creator is dialConn: who uses them is found here. */
+static void add_callers(const struct report *r, struct buf *out)
+{
+	bool any = false;
+
+	for (int d = 0; d < CALLER_DOINGS; d++) {
+		const struct table *t = &r->callers[d];
+
+		for (size_t i = 0; i < MIN(t->n, (size_t)CALLER_ROWS); i++) {
+			const struct counted *row = t->sorted[i];
+			struct buf age = BUF_INIT;
+
+			if (!any)
+				buf_adds(out,
+					"\nHTTP requests under way, by the code that made them:\n");
+			any = true;
+			if (row->minutes > 0)
+				report_add_age(&age, row->minutes);
+			buf_addf(out, "%9llu %7s  %7s  %s: ", (unsigned long long)row->count, "",
+				age.p, caller_doing_name((enum caller_doing)d));
+			safe_add(out, row->name);
+			if (row->file.len > 0) {
+				buf_addc(out, ' ');
+				safe_add(out, row->file);
+				buf_addf(out, ":%u", row->line);
+			}
+			buf_addc(out, '\n');
+			buf_release(&age);
+		}
+		if (t->n > CALLER_ROWS)
+			buf_addf(out, "%27s%zu other places (--format json has all)\n", "",
+				t->n - CALLER_ROWS);
+	}
 }
 
 void report_text(const struct report *r, const struct report_view *view, struct buf *out)
@@ -188,6 +243,8 @@ void report_text(const struct report *r, const struct report_view *view, struct 
 		buf_addf(out, "%9llu %5.1f %%  %7s  in %zu more class%s (--format json has all)\n",
 			(unsigned long long)rest, 100.0 * (double)rest / (double)r->stats.parsed,
 			"", r->nclasses - shown, r->nclasses - shown == 1 ? "" : "es");
+	if (!view->brief)
+		add_callers(r, out);
 }
 
 /* ---- suggested rules --------------------------------------------------------------------------

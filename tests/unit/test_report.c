@@ -1,3 +1,4 @@
+#include "ages.h"
 #include "report.h"
 
 #include <math.h>
@@ -40,6 +41,7 @@ static const struct rule rules[] = {
 		.match = {.mentions = {(struct pattern[]){
 					       {.text = STR_LIT("net/http.(*persistConn)")}},
 				  1}},
+		.expect_max = NAN,
 		.hint = STR_LIT("close the body")},
 };
 
@@ -83,7 +85,9 @@ static void json_has_the_keys_of_the_contract(void **state)
 		"\"stack\":[\"sync.runtime_SemacquireMutex /go/src/runtime/sema.go:95\","
 		"\"sync.(*Mutex).Lock /go/src/sync/mutex.go:46\","
 		"\"main.(*shop).buy /src/shop/shop.go:31\"],"
-		"\"rate_per_hour\":null,\"hint\":\"\"},"
+		"\"rate_per_hour\":null,\"ages\":{\"verdict\":\"untold\",\"reason\":"
+		"\"no rate from one dump: 1 have waited 10 min or more, 40 are needed\","
+		"\"over_10m\":1,\"start_up\":0,\"bins\":[]},\"expect\":null,\"hint\":\"\"},"
 		"{\"class\":\"http-client-conn\",\"count\":1,\"share\":0.1667,"
 		"\"oldest_minutes\":0,"
 		"\"states\":[{\"state\":\"IO wait\",\"count\":1}],"
@@ -92,7 +96,8 @@ static void json_has_the_keys_of_the_contract(void **state)
 		"\"locations\":[],"
 		"\"stack\":[\"internal/poll.runtime_pollWait /go/src/runtime/netpoll.go:351\","
 		"\"net/http.(*persistConn).readLoop /go/src/net/http/transport.go:1\"],"
-		"\"rate_per_hour\":null,\"hint\":\"close the body\"},";
+		"\"rate_per_hour\":null,\"ages\":null,\"expect\":null,"
+		"\"hint\":\"close the body\"},";
 	static const char end[] =
 		"\"entries\":[{\"function\":\"main.(*shop).buy\",\"count\":3},"
 		"{\"function\":\"main.main\",\"count\":1},"
@@ -102,7 +107,8 @@ static void json_has_the_keys_of_the_contract(void **state)
 		"{\"function\":\"main.startWorkers\",\"count\":1},"
 		"{\"function\":\"net/http.(*Transport).dialConn\",\"count\":1}],"
 		"\"stuck\":[{\"state\":\"sync.Mutex.Lock\",\"count\":2,\"oldest_minutes\":1500},"
-		"{\"state\":\"select (no cases)\",\"count\":1,\"oldest_minutes\":70}]}";
+		"{\"state\":\"select (no cases)\",\"count\":1,\"oldest_minutes\":70}],"
+		"\"callers\":[]}";
 	struct err err = ERR_INIT;
 	struct classifier *c = classifier_new(rules, ARRAY_LEN(rules), &err);
 	struct report *r = report_of(c, dump, false);
@@ -288,11 +294,110 @@ static void debug1_tells_less(void **state)
 		76);
 	assert_non_null(
 		strstr(out.p, "\"states\":[{\"state\":\"IO wait\",\"minutes\":0,\"count\":2}],"));
-	assert_non_null(strstr(out.p, "\"created_by\":[],\"stuck\":[]}"));
+	assert_non_null(strstr(out.p, "\"created_by\":[],\"stuck\":[],\"callers\":[]}"));
 	buf_release(&out);
 	json_decref(doc);
 	report_free(r);
 	classifier_free(c);
+}
+
+/* A goroutine a minute since nine hours ago, in a class of which 100 are expected. */
+static void waits_give_a_rate_and_rules_an_excess(void **state)
+{
+	static const struct pattern worker = {.text = STR_LIT("main.worker")};
+	const struct rule pool[] = {{.name = STR_LIT("pool"),
+		.match = {.entry = {(struct pattern *)&worker, 1}},
+		.expect_max = 100,
+		.expect_slack = 5}};
+	static const struct rule by_metric[] = {{.name = STR_LIT("pool"),
+		.expect_max = NAN,
+		.expect_metric = STR_LIT("app_agents{zone=\"a\"}"),
+		.expect_factor = 2,
+		.expect_slack = 5}};
+	struct report_view view = {.name = STR_LIT("x"), .classes = 9, .columns = 0};
+	struct buf text = BUF_INIT, out = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct classifier *c = classifier_new(pool, 1, &err);
+	struct report *r;
+	json_t *doc, *class, *rate;
+
+	(void)state;
+	for (int i = 0; i < 540; i++)
+		buf_addf(&text,
+			"goroutine %d [select, %d minutes]:\nmain.worker()\n\t/w.go:1 +0x1\n\n",
+			i + 1, i + 1);
+	r = report_of(c, text.p, false);
+	doc = report_json(r);
+	class = json_array_get(json_object_get(doc, "classes"), 0);
+	rate = json_object_get(class, "rate_per_hour");
+	assert_true(fabs(json_number_value(json_object_get(rate, "estimate")) - 60) < 1);
+	assert_true(json_number_value(json_object_get(rate, "low")) < 60);
+	assert_true(json_number_value(json_object_get(rate, "high")) > 60);
+	assert_non_null(strstr(json_string_value(json_object_get(rate, "basis")),
+		"waits in one dump, spread evenly over 10 min to 8.8 h"));
+	rate = json_object_get(class, "ages");
+	assert_string_equal(json_string_value(json_object_get(rate, "verdict")), "leaking");
+	assert_int_equal(json_array_size(json_object_get(rate, "bins")), AGES_BINS);
+	rate = json_object_get(class, "expect");
+	assert_true(json_number_value(json_object_get(rate, "max")) == 105);
+	assert_true(json_number_value(json_object_get(rate, "excess")) == 435);
+	report_text(r, &view, &out);
+	assert_non_null(strstr(out.p, "expected: at most 105, found: 540, 435 too many\n"));
+	assert_non_null(strstr(out.p, "waits: as if 60"));
+	json_decref(doc);
+	report_free(r);
+	classifier_free(c);
+
+	c = classifier_new(by_metric, 1, &err);
+	r = report_of(c, dump, false);
+	doc = report_json(r);
+	class = json_array_get(json_object_get(doc, "classes"), 0);
+	rate = json_object_get(class, "expect");
+	assert_string_equal(
+		json_string_value(json_object_get(rate, "max_metric")), "app_agents{zone=\"a\"}");
+	assert_null(json_object_get(rate, "excess"));
+	buf_reset(&out);
+	report_text(r, &view, &out);
+	assert_non_null(strstr(out.p, "expected: 2 * app_agents{zone=\"a\"} + 5, which no dump "
+				      "tells"));
+	json_decref(doc);
+	report_free(r);
+	classifier_free(c);
+	buf_release(&text);
+	buf_release(&out);
+}
+
+/* Each connection was created by dialConn; who uses them is told by the code that called. */
+static void http_requests_are_told_by_their_caller(void **state)
+{
+	static const char text[] =
+		"goroutine 5 [select, 3 minutes]:\n"
+		"net/http.(*persistConn).roundTrip(0x1)\n\t/go/src/net/http/transport.go:9 +0x1\n"
+		"net/http.(*Transport).RoundTrip(0x1)\n\t/go/src/net/http/roundtrip.go:9 +0x1\n"
+		"net/http.(*Client).Do(0x1)\n\t/go/src/net/http/client.go:9 +0x1\n"
+		"main.(*monitor).probe(0x1)\n\t/src/container_monitor.go:806 +0x1\n"
+		"created by main.run\n\t/src/main.go:1 +0x1\n\n";
+	struct report_view view = {.name = STR_LIT("x"), .classes = 9, .columns = 0};
+	struct err err = ERR_INIT;
+	struct classifier *c = classifier_new(NULL, 0, &err);
+	struct report *r = report_of(c, text, false);
+	json_t *doc = report_json(r), *row = json_array_get(json_object_get(doc, "callers"), 0);
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	assert_string_equal(
+		json_string_value(json_object_get(row, "function")), "main.(*monitor).probe");
+	assert_string_equal(
+		json_string_value(json_object_get(row, "doing")), "waits for a response");
+	assert_int_equal(json_integer_value(json_object_get(row, "line")), 806);
+	assert_int_equal(json_integer_value(json_object_get(row, "oldest_minutes")), 3);
+	report_text(r, &view, &out);
+	assert_non_null(strstr(out.p,
+		"waits for a response: main.(*monitor).probe /src/container_monitor.go:806\n"));
+	json_decref(doc);
+	report_free(r);
+	classifier_free(c);
+	buf_release(&out);
 }
 
 int main(void)
@@ -305,6 +410,8 @@ int main(void)
 		cmocka_unit_test(stacks_are_kept_by_class),
 		cmocka_unit_test(rules_are_suggested_for_what_has_none),
 		cmocka_unit_test(debug1_tells_less),
+		cmocka_unit_test(waits_give_a_rate_and_rules_an_excess),
+		cmocka_unit_test(http_requests_are_told_by_their_caller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,13 @@
 #include "err.h"
 #include "model.h"
 
-#define GDUMP_LINE_MAX	 (1024 * 1024) /* a longer line is skipped and is a bad line */
-#define GDUMP_RECORD_MAX (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
-#define GDUMP_FRAMES_MAX 1100 /* frames of one stack; more are dropped, flag ELIDED */
-#define GDUMP_LABELS_MAX 64 /* labels of one goroutine; more are dropped */
-#define GDUMP_PROTO_MAX	 (64 * 1024 * 1024) /* bytes of a debug=0 profile, and out of gzip */
-#define GDUMP_PROTO_ROWS (1024 * 1024) /* functions, locations, names of one; each */
+#define GDUMP_LINE_MAX	   (1024 * 1024) /* a longer line is skipped and is a bad line */
+#define GDUMP_RECORD_MAX   (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
+#define GDUMP_FRAMES_MAX   1100 /* frames of one stack; more are dropped, flag ELIDED */
+#define GDUMP_LABELS_MAX   64 /* labels of one goroutine; more are dropped */
+#define GDUMP_PROTO_MAX	   (64 * 1024 * 1024) /* bytes of a debug=0 profile, and out of gzip */
+#define GDUMP_PROTO_ROWS   (1024 * 1024) /* functions, locations, lines, names of one; each */
+#define GDUMP_PROTO_FRAMES (16 * 1024 * 1024) /* of all its samples: they may share locations */
 
 enum gdump_format {
 	GDUMP_UNKNOWN,

@@ -96,9 +96,14 @@ struct function {
 	uint64_t id, name, file; /* of the table of strings */
 };
 
+struct line {
+	uint64_t function; /* its id */
+	uint32_t number;
+};
+
 struct location {
-	uint64_t id, address;
-	struct str message; /* its lines are read when it is used */
+	uint64_t id;
+	size_t first, nlines; /* of the table of lines; the innermost function comes first */
 };
 
 struct profile {
@@ -106,8 +111,10 @@ struct profile {
 	struct str *strings;
 	struct function *functions;
 	struct location *locations;
-	size_t nstrings, nfunctions, nlocations, nsamples;
-	size_t strings_cap, functions_cap, locations_cap;
+	struct line *lines;
+	size_t nstrings, nfunctions, nlocations, nlines;
+	size_t strings_cap, functions_cap, locations_cap, lines_cap;
+	uint64_t nframes; /* of all samples, and references: many may be to one location */
 	uint64_t types, type, unit, duration;
 	size_t deepest; /* frames of the deepest sample */
 	bool negative;
@@ -142,20 +149,39 @@ static void add_function(struct profile *p, struct str message)
 	p->functions[p->nfunctions++] = fn;
 }
 
+static void add_line(struct profile *p, struct str message)
+{
+	struct wire w = wire_of(message);
+	struct line line = {.number = 0};
+	struct field f;
+
+	while (next_field(&w, &f)) {
+		if (f.number == 1)
+			line.function = f.n;
+		else if (f.number == 2)
+			line.number = (uint32_t)MIN(f.n, (uint64_t)UINT32_MAX);
+	}
+	if (w.bad)
+		p->why = "a line of a location cannot be read";
+	p->lines = grow(p->lines, p->nlines, &p->lines_cap, sizeof(line));
+	p->lines[p->nlines++] = line;
+}
+
 static void add_location(struct profile *p, struct str message)
 {
 	struct wire w = wire_of(message);
-	struct location l = {.message = message};
+	struct location l = {.first = p->nlines};
 	struct field f;
 
 	while (next_field(&w, &f)) {
 		if (f.number == 1)
 			l.id = f.n;
-		else if (f.number == 3)
-			l.address = f.n;
+		else if (f.number == 4)
+			add_line(p, f.text);
 	}
 	if (w.bad)
 		p->why = "a location cannot be read";
+	l.nlines = p->nlines - l.first;
 	p->locations = grow(p->locations, p->nlocations, &p->locations_cap, sizeof(l));
 	p->locations[p->nlocations++] = l;
 }
@@ -184,10 +210,12 @@ static int by_id(const void *a, const void *b)
 /* The row with that id; Go numbers them from 1 without gaps. */
 static const void *find(const void *rows, size_t n, size_t size, uint64_t id)
 {
-	const char *guess = (const char *)rows + (size_t)(id - 1) * size;
+	if (id - 1 < n) {
+		const void *guess = (const char *)rows + (size_t)(id - 1) * size;
 
-	if (id - 1 < n && *(const uint64_t *)(const void *)guess == id)
-		return guess;
+		if (*(const uint64_t *)guess == id)
+			return guess;
+	}
 	return n ? bsearch(&id, rows, n, size, by_id) : NULL;
 }
 
@@ -210,15 +238,13 @@ static void read_tables(struct profile *p)
 			add_function(p, f.text);
 		} else if (f.number == LOCATION) {
 			add_location(p, f.text);
-		} else if (f.number == SAMPLE) {
-			p->nsamples++;
 		} else if (f.number == SAMPLE_TYPE) {
 			take_type(p, f.text);
 		} else if (f.number == DURATION) {
 			p->duration = f.n;
 		}
 		if (p->nstrings > GDUMP_PROTO_ROWS || p->nfunctions > GDUMP_PROTO_ROWS ||
-			p->nlocations > GDUMP_PROTO_ROWS)
+			p->nlocations > GDUMP_PROTO_ROWS || p->nlines > GDUMP_PROTO_ROWS)
 			p->why = "it has more functions, locations or names than are read";
 	}
 	if (w.bad && !p->why)
@@ -231,35 +257,32 @@ static void read_tables(struct profile *p)
 
 /* ---- samples ----------------------------------------------------------------------------------
  */
-/* A location: the function that is innermost where it was inlined comes first. */
-static void add_frames(
-	struct gdump *g, const struct profile *p, uint64_t id, unsigned *flags, size_t *depth)
+struct sample {
+	int64_t value;
+	unsigned flags;
+	size_t depth, references; /* frames; locations */
+	bool bad;
+};
+
+/* Past the frames that are kept a sample's references cost nothing. */
+static void add_frames(struct gdump *g, const struct profile *p, uint64_t id, struct sample *s)
 {
-	const struct location *l = find(p->locations, p->nlocations, sizeof(*l), id);
-	struct wire w = wire_of(l ? l->message : str_n("", 0));
-	struct field f, part;
+	const struct location *l;
 
-	while (next_field(&w, &f)) {
-		struct wire line = wire_of(f.text);
-		const struct function *fn = NULL;
-		struct frame *frame;
-		uint64_t number = 0;
+	if (s->references++ > GDUMP_FRAMES_MAX)
+		return;
+	l = find(p->locations, p->nlocations, sizeof(*l), id);
+	for (size_t i = 0; l && i < l->nlines && s->depth <= GDUMP_FRAMES_MAX; i++) {
+		const struct line *line = &p->lines[l->first + i];
+		const struct function *fn =
+			find(p->functions, p->nfunctions, sizeof(*fn), line->function);
+		struct frame *frame = gdump_add_frame(g, &s->flags);
 
-		if (f.number != 4)
-			continue;
-		while (next_field(&line, &part)) {
-			if (part.number == 1)
-				fn = find(p->functions, p->nfunctions, sizeof(*fn), part.n);
-			else if (part.number == 2)
-				number = part.n;
-		}
-		++*depth;
-		frame = gdump_add_frame(g, flags);
-		if (!frame)
-			continue;
-		*frame = (struct frame){.func = string_of(p, fn ? fn->name : 0),
-			.file = string_of(p, fn ? fn->file : 0),
-			.line = (uint32_t)MIN(number, (uint64_t)UINT32_MAX)};
+		s->depth++;
+		if (frame)
+			*frame = (struct frame){.func = string_of(p, fn ? fn->name : 0),
+				.file = string_of(p, fn ? fn->file : 0),
+				.line = line->number};
 	}
 }
 
@@ -282,13 +305,6 @@ static void add_label(struct gdump *g, const struct profile *p, struct str messa
 		g->labels[g->nlabels++] = label;
 }
 
-struct sample {
-	int64_t value;
-	unsigned flags;
-	size_t depth;
-	bool bad;
-};
-
 /* Fills g->frames and g->labels. */
 static struct sample take_sample(struct gdump *g, const struct profile *p, struct str message)
 {
@@ -302,10 +318,10 @@ static struct sample take_sample(struct gdump *g, const struct profile *p, struc
 		struct wire packed = wire_of(f.text);
 
 		if (f.number == 1 && !f.bytes) {
-			add_frames(g, p, f.n, &s.flags, &s.depth);
+			add_frames(g, p, f.n, &s);
 		} else if (f.number == 1) {
 			while (packed.p < packed.end && !packed.bad)
-				add_frames(g, p, take_varint(&packed), &s.flags, &s.depth);
+				add_frames(g, p, take_varint(&packed), &s);
 		} else if (f.number == 2 && !valued) {
 			s.value = (int64_t)(f.bytes ? take_varint(&packed) : f.n);
 			valued = true;
@@ -332,6 +348,11 @@ static void look_at_samples(struct gdump *g, struct profile *p)
 		s = take_sample(g, p, f.text);
 		p->negative = p->negative || s.value < 0;
 		p->deepest = MAX(p->deepest, s.depth);
+		p->nframes += s.depth + MIN(s.references, (size_t)GDUMP_FRAMES_MAX);
+		if (p->nframes > GDUMP_PROTO_FRAMES) {
+			p->why = "it has more frames than are read";
+			return;
+		}
 		if (s.bad || s.value >= (int64_t)1 << 40)
 			p->why = "a sample cannot be read";
 	}
@@ -414,5 +435,6 @@ int gdump_proto_finish(struct gdump *g, struct err *err)
 	free(p.strings);
 	free(p.functions);
 	free(p.locations);
+	free(p.lines);
 	return ok ? 0 : -1;
 }

@@ -1,5 +1,6 @@
 /* debug=0: profiles made here field by field, what is refused and why, and limits. */
 #include "../gdump_render.h"
+#include "../proto_write.h"
 #include "err.h"
 
 #include <setjmp.h>
@@ -7,56 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 #include <cmocka.h>
 
-/* ---- writing a profile ------------------------------------------------------------------------
+/* ---- a profile of two samples ------------------------------------------------------------------
  */
-static void add_varint(struct buf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		buf_addc(b, (char)(v | 0x80));
-	buf_addc(b, (char)v);
-}
-
-static void add_number(struct buf *b, unsigned field, uint64_t v)
-{
-	add_varint(b, field << 3);
-	add_varint(b, v);
-}
-
-static void add_bytes(struct buf *b, unsigned field, struct str s)
-{
-	add_varint(b, field << 3 | 2);
-	add_varint(b, s.len);
-	buf_addstr(b, s);
-}
-
-/* Two numbers as a message: ValueType, Line, a string label. */
-static void add_pair(struct buf *b, unsigned field, uint64_t one, uint64_t two)
-{
-	struct buf m = BUF_INIT;
-
-	add_number(&m, 1, one);
-	add_number(&m, 2, two);
-	add_bytes(b, field, buf_str(&m));
-	buf_release(&m);
-}
-
 static void add_sample(
 	struct buf *b, const uint64_t *locations, size_t n, int64_t value, bool label)
 {
 	struct buf m = BUF_INIT, packed = BUF_INIT;
 
 	for (size_t i = 0; i < n; i++)
-		add_varint(&packed, locations[i]);
-	add_bytes(&m, 1, buf_str(&packed));
+		proto_varint(&packed, locations[i]);
+	proto_bytes(&m, 1, buf_str(&packed));
 	buf_reset(&packed);
-	add_varint(&packed, (uint64_t)value);
-	add_bytes(&m, 2, buf_str(&packed));
+	proto_varint(&packed, (uint64_t)value);
+	proto_bytes(&m, 2, buf_str(&packed));
 	if (label)
-		add_pair(&m, 3, 7, 8);
-	add_bytes(b, 2, buf_str(&m));
+		proto_pair(&m, 3, 7, 8);
+	proto_bytes(b, 2, buf_str(&m));
 	buf_release(&m);
 	buf_release(&packed);
 }
@@ -65,11 +34,11 @@ static void add_function(struct buf *b, uint64_t id, uint64_t name, uint64_t fil
 {
 	struct buf m = BUF_INIT;
 
-	add_number(&m, 1, id);
-	add_number(&m, 2, name);
-	add_number(&m, 3, name);
-	add_number(&m, 4, file);
-	add_bytes(b, 5, buf_str(&m));
+	proto_number(&m, 1, id);
+	proto_number(&m, 2, name);
+	proto_number(&m, 3, name);
+	proto_number(&m, 4, file);
+	proto_bytes(b, 5, buf_str(&m));
 	buf_release(&m);
 }
 
@@ -78,12 +47,12 @@ static void add_location(
 {
 	struct buf m = BUF_INIT;
 
-	add_number(&m, 1, id);
-	add_number(&m, 3, 0x1000 + id);
-	add_pair(&m, 4, function, line);
+	proto_number(&m, 1, id);
+	proto_number(&m, 3, 0x1000 + id);
+	proto_pair(&m, 4, function, line);
 	if (inlined_into)
-		add_pair(&m, 4, inlined_into, line + 100);
-	add_bytes(b, 4, buf_str(&m));
+		proto_pair(&m, 4, inlined_into, line + 100);
+	proto_bytes(b, 4, buf_str(&m));
 	buf_release(&m);
 }
 
@@ -106,7 +75,7 @@ static void make_profile(const struct variant *v, struct buf *b)
 	const uint64_t second[] = {v->location};
 
 	for (unsigned i = 0; i < v->types; i++)
-		add_pair(b, 1, 1, 2);
+		proto_pair(b, 1, 1, 2);
 	add_sample(b, first, 3, 4, true);
 	add_sample(b, second, 1, v->second, false);
 	add_location(b, 1, 1, 0, 10);
@@ -116,12 +85,12 @@ static void make_profile(const struct variant *v, struct buf *b)
 	for (uint64_t i = 0; i < 4; i++)
 		add_function(b, i + 1, i + 3, 9);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		add_bytes(b, 6,
+		proto_bytes(b, 6,
 			i == 1 && v->type   ? str_of(v->type)
 			: i == 2 && v->unit ? str_of(v->unit)
 					    : str_of(names[i]));
 	if (v->duration)
-		add_number(b, 10, v->duration);
+		proto_number(b, 10, v->duration);
 }
 
 static const struct variant plain = {.second = 2, .types = 1, .location = 77};
@@ -218,20 +187,6 @@ static void cut_anywhere(void **state)
 	buf_release(&out);
 }
 
-static void compress_all(struct str text, struct buf *out)
-{
-	z_stream z = {.next_in = (Bytef *)text.p, .avail_in = (uInt)text.len};
-
-	assert_int_equal(
-		deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	buf_reserve(out, deflateBound(&z, text.len));
-	z.next_out = (Bytef *)out->p;
-	z.avail_out = (uInt)out->cap;
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	out->len = z.total_out;
-	deflateEnd(&z);
-}
-
 static void gzip_in_pieces(void **state)
 {
 	static const char text[] = "goroutine 1 [select]:\nmain.f()\n\t/f.go:1 +0x1\n\n";
@@ -239,7 +194,7 @@ static void gzip_in_pieces(void **state)
 
 	(void)state;
 	make_profile(&plain, &b);
-	compress_all(buf_str(&b), &small);
+	proto_gzip(buf_str(&b), &small);
 	for (size_t piece = 0; piece < 5; piece++) {
 		buf_reset(&out);
 		assert_int_equal(render_dump(&out, buf_str(&small), piece), 0);
@@ -252,7 +207,7 @@ static void gzip_in_pieces(void **state)
 	/* a text that was compressed */
 	buf_reset(&small);
 	buf_reset(&out);
-	compress_all(str_n(text, sizeof(text) - 1), &small);
+	proto_gzip(str_n(text, sizeof(text) - 1), &small);
 	assert_int_equal(render_dump(&out, buf_str(&small), 3), 0);
 	expect_text(&out, "debug2 announced=0 parsed=1");
 	buf_release(&b);
@@ -265,25 +220,65 @@ static void too_much_is_refused(void **state)
 	struct buf b = BUF_INIT, small = BUF_INIT, out = BUF_INIT;
 
 	(void)state;
-	add_pair(&b, 1, 1, 2);
+	proto_pair(&b, 1, 1, 2);
 	for (unsigned i = 0; i <= GDUMP_PROTO_ROWS; i++)
-		add_bytes(&b, 6, STR(""));
+		proto_bytes(&b, 6, STR(""));
 	assert_int_equal(render_dump(&out, buf_str(&b), 0), -1);
 	expect_text(&out, "more functions, locations or names than are read");
 	/* 65 MiB of one field, in 64 KiB of gzip */
 	buf_reset(&b);
 	buf_reset(&out);
-	add_pair(&b, 1, 1, 2);
-	add_varint(&b, 6 << 3 | 2);
-	add_varint(&b, GDUMP_PROTO_MAX);
+	proto_pair(&b, 1, 1, 2);
+	proto_varint(&b, 6 << 3 | 2);
+	proto_varint(&b, GDUMP_PROTO_MAX);
 	buf_reserve(&b, GDUMP_PROTO_MAX);
 	memset(b.p + b.len, 'x', GDUMP_PROTO_MAX);
 	b.len += GDUMP_PROTO_MAX;
-	compress_all(buf_str(&b), &small);
+	proto_gzip(buf_str(&b), &small);
 	assert_int_equal(render_dump(&out, buf_str(&small), 0), -1);
 	expect_text(&out, "gzip: more comes out of it than is read");
 	buf_release(&b);
 	buf_release(&small);
+	buf_release(&out);
+}
+
+/* One location of many lines that everything refers to: the work is bounded by frames, not by a
+ * product. */
+static void shared_locations_are_bounded(void **state)
+{
+	enum { LINES = 2000, REFERENCES = 4000 };
+	struct buf b = BUF_INIT, m = BUF_INIT, out = BUF_INIT;
+	uint64_t ones[REFERENCES];
+
+	(void)state;
+	for (size_t i = 0; i < REFERENCES; i++)
+		ones[i] = 1;
+	for (unsigned samples = 1; samples < 20000; samples += 19000) {
+		buf_reset(&b);
+		buf_reset(&m);
+		buf_reset(&out);
+		proto_pair(&b, 1, 1, 2);
+		for (unsigned i = 0; i < samples; i++)
+			add_sample(&b, ones, samples > 1 ? 1 : REFERENCES, 1, false);
+		proto_number(&m, 1, 1);
+		for (unsigned i = 0; i < LINES; i++)
+			proto_pair(&m, 4, 1, i);
+		proto_bytes(&b, 4, buf_str(&m));
+		add_function(&b, 1, 3, 9);
+		for (size_t i = 0; i < ARRAY_LEN(names); i++)
+			proto_bytes(&b, 6, str_of(names[i]));
+		/* 19001 x 1101 frames are more than are read; one sample keeps what it may. */
+		if (samples == 1) {
+			assert_int_equal(render_dump(&out, buf_str(&b), 0), 0);
+			expect_text(&out, "0m elided runtime.gopark /src/main.go:0; ");
+			expect_text(&out, " runtime.gopark /src/main.go:1099;\n");
+		} else {
+			assert_int_equal(render_dump(&out, buf_str(&b), 0), -1);
+			expect_text(&out, "it has more frames than are read");
+		}
+	}
+	buf_release(&b);
+	buf_release(&m);
 	buf_release(&out);
 }
 
@@ -296,6 +291,7 @@ int main(void)
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(gzip_in_pieces),
 		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(shared_locations_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("gdump_proto", tests, NULL, NULL);

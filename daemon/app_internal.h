@@ -4,7 +4,8 @@
  * app.c: life, signals, timers.  app_resolve.c: which targets are asked for.  app_targets.c: those
  * are watched.  app_reload.c: SIGHUP.  app_alerts.c: alert changes as rows.  app_notify.c: their
  * messages.  app_receivers.c: sinks, and how deliveries ended.  app_commit.c: one unit of work on
- * its way to disk and outbox.  app_status.c: our own metrics.
+ * its way to disk and outbox.  app_status.c: our own metrics.  app_page.c: pages for
+ * a browser.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H
 #define LEAKWATCH_APP_INTERNAL_H
@@ -31,6 +32,9 @@
 struct status;
 struct discover;
 struct credentials;
+struct status_answer;
+struct status_request;
+struct worker;
 
 struct app {
 	const struct config *config;
@@ -71,6 +75,7 @@ struct app {
 	int exit_code;
 
 	struct status *status; /* NULL: not listening */
+	struct worker *pages; /* the thread that makes them */
 	char *listening; /* the address that is, or is to be, listened on */
 	struct event *ev_lag;
 	int64_t started_ms;
@@ -119,6 +124,12 @@ void app_status_tick(struct app *a); /* each second */
 void app_status_stop(struct app *a);
 /* The writer has nothing to do, or does it. */
 bool app_writer_alive(struct app *a);
+
+/* app_page.c */
+int app_page_start(struct app *a, struct err *err);
+void app_page_stop(struct app *a);
+/* False when there is no page of that path; else the answer is filled, or comes later. */
+bool app_page(struct app *a, const struct status_request *req, struct status_answer *out);
 
 /* Listens where the configuration says, after a reload too. */
 void app_status_listen(struct app *a);

@@ -1,10 +1,12 @@
-/* What the daemon says of itself on web.listen_address: /metrics, /-/healthy, /-/ready. */
+/* What the daemon says of itself on web.listen_address: /metrics, /-/healthy, /-/ready; pages are
+ * app_page.c's. */
 #include "app_internal.h"
 #include "clock.h"
 #include "discover.h"
 #include "expose.h"
 #include "log.h"
 #include "status.h"
+#include "worker.h"
 #include "xalloc.h"
 
 #include <dirent.h>
@@ -353,6 +355,8 @@ static void answer_metrics(struct app *a, struct status_answer *out)
 	put_outbox(a, &out->body);
 	put_writer(a, &out->body);
 	status_stats(a->status, &web);
+	one(&out->body, "leakwatch_web_pages_waiting",
+		a->pages ? (double)worker_depth(a->pages) : NAN, "Pages that wait or are made.");
 	one(&out->body, "leakwatch_web_connections", (double)web.connections,
 		"Connections to this server.");
 	one(&out->body, "leakwatch_web_requests_total", (double)web.requests, "Requests answered.");
@@ -377,12 +381,10 @@ static void answer_cb(void *arg, const struct status_request *req, struct status
 		answer_health(out, app_writer_alive(a), "the writer of the store hangs\n");
 	} else if (str_is(req->path, "/-/ready")) {
 		answer_health(out, !a->stopping, "stopping\n");
-	} else if (str_is(req->path, "/")) {
-		buf_adds(&out->body, "leakwatch " LEAKWATCH_VERSION "\n\n"
-				     "/metrics\n/-/healthy\n/-/ready\n");
-	} else {
+	} else if (!app_page(a, req, out)) {
 		out->status = 404;
-		buf_adds(&out->body, "there are /metrics, /-/healthy and /-/ready\n");
+		buf_adds(&out->body, "there are /, /targets/ID, /series/ID, /alerts/ID, /metrics, "
+				     "/-/healthy and /-/ready\n");
 	}
 }
 
@@ -395,7 +397,8 @@ static void listen_now(struct app *a)
 	a->listen_mono_ms = clock_mono_ms();
 	a->status = status_new(a->base, a->config->listen_address.p, answer_cb, a, &err);
 	if (a->status)
-		log_msg(LEVEL_NOTICE, "web: metrics and health on %s", status_address(a->status));
+		log_msg(LEVEL_NOTICE, "web: pages, metrics and health on %s",
+			status_address(a->status));
 	else
 		log_limited(LEVEL_ERROR, "web",
 			"web.listen_address: %s; tried again every minute, watching goes on "
@@ -426,6 +429,7 @@ void app_status_listen(struct app *a)
 void app_status_start(struct app *a)
 {
 	struct timeval every = {.tv_usec = LAG_EVERY_MS * 1000};
+	struct err err = ERR_INIT;
 
 	a->started_ms = clock_wall_ms();
 	a->ev_lag = evtimer_new(a->base, lag_cb, a);
@@ -433,6 +437,8 @@ void app_status_start(struct app *a)
 		abort(); /* only for want of memory */
 	a->lag_due_ms = clock_mono_ms() + LAG_EVERY_MS;
 	event_add(a->ev_lag, &every);
+	if (app_page_start(a, &err))
+		log_msg(LEVEL_ERROR, "web: no pages: %s", err.msg);
 	app_status_listen(a);
 }
 
@@ -445,6 +451,7 @@ void app_status_tick(struct app *a)
 
 void app_status_stop(struct app *a)
 {
+	app_page_stop(a);
 	stop_listening(a);
 	if (a->ev_lag)
 		event_free(a->ev_lag);

@@ -109,34 +109,6 @@ static int list(struct cmd_db *db)
 
 /* ---- show -------------------------------------------------------------------- */
 
-static void event_cb(void *arg, const struct store_alert_event *e)
-{
-	json_t *row = json_object();
-
-	json_object_set_new(row, "at", cmd_db_seconds(e->at_ms));
-	json_object_set_new(row, "change", json_integer(e->change));
-	json_object_set_new(row, "from", json_str(e->from_state));
-	json_object_set_new(row, "to", json_str(e->to_state));
-	json_object_set_new(row, "why", json_str(e->why));
-	json_array_append_new(arg, row);
-}
-
-static void delivery_cb(void *arg, const struct store_delivery *d)
-{
-	json_t *row = json_object();
-
-	json_object_set_new(row, "receiver", json_str(d->receiver));
-	json_object_set_new(row, "change", json_integer(d->change));
-	json_object_set_new(row, "state", json_str(d->state));
-	json_object_set_new(row, "created", cmd_db_seconds(d->created_ms));
-	json_object_set_new(row, "done", cmd_db_seconds(d->done_ms));
-	json_object_set_new(row, "next", cmd_db_seconds(d->next_ms));
-	json_object_set_new(row, "attempts", json_integer(d->attempts));
-	json_object_set_new(row, "why", json_str(d->why));
-	json_object_set_new(row, "webhook_id", json_str(d->webhook_id));
-	json_array_append_new(arg, row);
-}
-
 /* The alert whose id is, or begins with, id: a new reference, or NULL after telling. */
 static json_t *find(struct cmd_db *db, const json_t *alerts, const char *id)
 {
@@ -287,7 +259,7 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 
 static int show(struct cmd_db *db, const char *id)
 {
-	json_t *alerts, *row, *events = json_array(), *deliveries = json_array();
+	json_t *alerts, *row;
 	struct err err = ERR_INIT;
 	struct buf out = BUF_INIT;
 	int code = CMD_OK;
@@ -298,14 +270,9 @@ static int show(struct cmd_db *db, const char *id)
 		code = cmd_db_failed(db, &err);
 	} else if (!row) {
 		code = CMD_FAILED;
-	} else if (store_read_events(db->store, cmd_rows_str(row, "id"), event_cb, events, &err) <
-			   0 ||
-		   store_read_deliveries(
-			   db->store, cmd_rows_str(row, "id"), delivery_cb, deliveries, &err) < 0) {
+	} else if (cmd_rows_alert_past(db, row, &err) < 0) {
 		code = cmd_db_failed(db, &err);
 	} else {
-		json_object_set(row, "events", events);
-		json_object_set(row, "deliveries", deliveries);
 		if (db->json)
 			cmd_db_print_json(json_incref(row));
 		else
@@ -314,8 +281,6 @@ static int show(struct cmd_db *db, const char *id)
 	}
 	json_decref(row);
 	json_decref(alerts);
-	json_decref(events);
-	json_decref(deliveries);
 	buf_release(&out);
 	return code;
 }

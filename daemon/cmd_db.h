@@ -48,6 +48,9 @@ int cmd_rows_series(
 /* Pending and firing, and those resolved since; newest first. */
 json_t *cmd_rows_alerts(struct cmd_db *db, int64_t resolved_since_ms, struct err *err);
 
+/* Adds "events" and "deliveries" to a row of those, oldest first.  0, or -1 with err. */
+int cmd_rows_alert_past(struct cmd_db *db, json_t *alert, struct err *err);
+
 /* Members of an object: "" and NAN for what is not there, or null. */
 struct str cmd_rows_str(const json_t *row, const char *key);
 double cmd_rows_num(const json_t *row, const char *key);

@@ -9,21 +9,17 @@
 
 struct str cmd_rows_str(const json_t *row, const char *key)
 {
-	const json_t *v = json_object_get(row, key);
-
-	return json_is_string(v) ? str_n(json_string_value(v), json_string_length(v)) : STR("");
+	return json_get_str(row, key);
 }
 
 double cmd_rows_num(const json_t *row, const char *key)
 {
-	const json_t *v = json_object_get(row, key);
-
-	return json_is_number(v) ? json_number_value(v) : NAN;
+	return json_get_num(row, key);
 }
 
 bool cmd_rows_true(const json_t *row, const char *key)
 {
-	return json_is_true(json_object_get(row, key));
+	return json_get_true(row, key);
 }
 
 int64_t cmd_rows_ms(const json_t *row, const char *key)
@@ -265,4 +261,46 @@ json_t *cmd_rows_alerts(struct cmd_db *db, int64_t resolved_since_ms, struct err
 		return rows;
 	json_decref(rows);
 	return NULL;
+}
+
+/* ---- what became of an alert ------------------------------------------------- */
+
+static void event_cb(void *arg, const struct store_alert_event *e)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "at", cmd_db_seconds(e->at_ms));
+	json_object_set_new(row, "change", json_integer(e->change));
+	json_object_set_new(row, "from", json_str(e->from_state));
+	json_object_set_new(row, "to", json_str(e->to_state));
+	json_object_set_new(row, "why", json_str(e->why));
+	json_array_append_new(arg, row);
+}
+
+static void delivery_cb(void *arg, const struct store_delivery *d)
+{
+	json_t *row = json_object();
+
+	json_object_set_new(row, "receiver", json_str(d->receiver));
+	json_object_set_new(row, "change", json_integer(d->change));
+	json_object_set_new(row, "state", json_str(d->state));
+	json_object_set_new(row, "created", cmd_db_seconds(d->created_ms));
+	json_object_set_new(row, "done", cmd_db_seconds(d->done_ms));
+	json_object_set_new(row, "next", cmd_db_seconds(d->next_ms));
+	json_object_set_new(row, "attempts", json_integer(d->attempts));
+	json_object_set_new(row, "why", json_str(d->why));
+	json_object_set_new(row, "webhook_id", json_str(d->webhook_id));
+	json_array_append_new(arg, row);
+}
+
+int cmd_rows_alert_past(struct cmd_db *db, json_t *alert, struct err *err)
+{
+	struct str id = cmd_rows_str(alert, "id");
+	json_t *events = json_array(), *deliveries = json_array();
+
+	json_object_set_new(alert, "events", events);
+	json_object_set_new(alert, "deliveries", deliveries);
+	if (store_read_events(db->store, id, event_cb, events, err) < 0)
+		return -1;
+	return store_read_deliveries(db->store, id, delivery_cb, deliveries, err);
 }

@@ -28,6 +28,8 @@ struct connection {
 	struct bufferevent *bev;
 	struct event *deadline;
 	enum phase phase;
+	bool head; /* the request was HEAD */
+	uint64_t token; /* of the answer that is to come later; else 0 */
 	size_t owed; /* bytes of the answer */
 };
 
@@ -41,6 +43,7 @@ struct status {
 	status_answer_cb *answer;
 	void *arg;
 	size_t owed;
+	uint64_t tokens; /* given out */
 	struct status_stats stats;
 };
 
@@ -126,7 +129,9 @@ static void send_answer(struct connection *c, struct status_answer *a, bool head
 	evbuffer_add_printf(out,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 		"Connection: close\r\nCache-Control: no-store\r\n"
-		"X-Content-Type-Options: nosniff\r\n%s\r\n",
+		"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+		"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n%s\r\n",
 		a->status, reason_of(a->status), a->type, n,
 		a->status == 405 ? "Allow: GET, HEAD\r\n" : "");
 	body = buf_take(&a->body);
@@ -139,6 +144,15 @@ static void send_answer(struct connection *c, struct status_answer *a, bool head
 			abort(); /* only for want of memory */
 	}
 	bufferevent_enable(c->bev, EV_WRITE);
+}
+
+/* Not written to until status_finish; the deadline of an answer runs. */
+static void wait_for_answer(struct connection *c, struct status_answer *a)
+{
+	c->phase = PHASE_ANSWER;
+	c->token = a->token;
+	buf_release(&a->body);
+	arm(c, STATUS_WHOLE_MS);
 }
 
 static void refuse(struct connection *c, int status, bool head)
@@ -158,20 +172,38 @@ static void take_request(struct connection *c, struct str text)
 		.status = 200, .type = "text/plain; charset=utf-8", .body = BUF_INIT};
 	struct status_request req;
 	struct str host;
-	bool head;
-	int refused = status_parse(text, &req, &host, &head);
+	int refused = status_parse(text, &req, &host, &c->head);
 
 	if (refused == 0 && s->loopback && host.len && !status_host_is_loopback(host))
 		refused = 421;
 	if (refused == 0 && s->owed > STATUS_OWED_MAX)
 		refused = 503;
 	if (refused) {
-		refuse(c, refused, head);
+		refuse(c, refused, c->head);
 		return;
 	}
 	s->stats.requests++;
+	a.token = ++s->tokens;
 	s->answer(s->arg, &req, &a);
-	send_answer(c, &a, head);
+	if (a.later)
+		wait_for_answer(c, &a);
+	else
+		send_answer(c, &a, c->head);
+}
+
+bool status_finish(struct status *s, uint64_t token, struct status_answer *a)
+{
+	struct connection *c = s->first;
+
+	while (c && c->token != token)
+		c = c->next;
+	if (!c) {
+		buf_release(&a->body);
+		return false;
+	}
+	c->token = 0;
+	send_answer(c, a, c->head);
+	return true;
 }
 
 static void read_cb(struct bufferevent *bev, void *arg)

@@ -11,6 +11,9 @@
  * - STATUS_WHOLE_MS for a connection in all, one request each (the answer says so);
  * - at most STATUS_OWED_MAX bytes of answers that readers have not taken yet.
  *
+ * An answer that takes reading from a disk may come later (status_answer.later, status_finish),
+ * while others are served.  Answers tell browsers to run no script and to load nothing.
+ *
  * On a loopback address the Host header must name the loopback too, so that no page in a browser
  * can read it under a name of its own (DNS rebinding).  evhttp has neither the limit of connections
  * nor one for a whole request, so this speaks HTTP/1.1 (RFC 9112) by itself.
@@ -40,11 +43,22 @@ struct status_answer {
 	int status; /* 200 before the callback */
 	const char *type; /* "text/plain; charset=utf-8" before */
 	struct buf body; /* empty before; taken over */
+	uint64_t token; /* given: of this request, never 0 */
+	bool later; /* set: status_finish brings the answer; the rest is not looked at */
 };
 
 /* Fills the answer; called for every request that is well-formed and allowed. */
 typedef void status_answer_cb(
 	void *arg, const struct status_request *req, struct status_answer *out);
+
+/*
+ * The answer that was to come later, within STATUS_WHOLE_MS; the body is taken over.  False when
+ * the client is gone meanwhile; the body is released then.
+ */
+bool status_finish(struct status *s, uint64_t token, struct status_answer *a);
+/* Pure: the value of a key in a query, decoded; "" when there is none, or when the query is not
+ * one.  out is emptied first. */
+void status_query(struct str query, const char *key, struct buf *out);
 
 struct status_stats {
 	size_t connections; /* now */

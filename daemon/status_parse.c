@@ -1,6 +1,9 @@
 /* A request's head (RFC 9112), as far as a server of GET and HEAD needs it. */
 #include "status.h"
 
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -115,4 +118,20 @@ int status_parse(struct str text, struct status_request *out, struct str *host, 
 	if (status == 0 && (hosts > 1 || (needs_host && hosts == 0)))
 		status = 400;
 	return status;
+}
+
+void status_query(struct str query, const char *key, struct buf *out)
+{
+	struct evkeyvalq pairs;
+	char *text = str_dup(query);
+	const char *value;
+
+	buf_reset(out);
+	/* On error it leaves the list empty. */
+	if (evhttp_parse_query_str(text, &pairs) == 0) {
+		value = evhttp_find_header(&pairs, key);
+		buf_adds(out, value ? value : "");
+		evhttp_clear_headers(&pairs);
+	}
+	free(text);
 }

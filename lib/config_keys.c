@@ -413,7 +413,7 @@ LOOSE(alerting, "alerting", config, config_check_alerting);
 
 static const struct key web_keys[] = {
 	V("listen_address", ADDRESS, config, listen_address, "127.0.0.1:9765", 0, 0,
-		EMPTY, "Where our own metrics and health are; \"\": nowhere."),
+		EMPTY, "Where our pages, metrics and health are; \"\": nowhere."),
 	END
 };
 SECTION(web, "web", config, NULL);
@@ -429,7 +429,7 @@ static const struct key root_keys[] = {
 	N("limits", SECTION, 0, &limits, 0, "What keeps memory bounded."),
 	N("storage", SECTION, 0, &storage, 0, "The history."),
 	N("alerting", SECTION, 0, &alerting, 0, "What people hear, and who."),
-	N("web", SECTION, 0, &web, 0, "The daemon's own metrics and health."),
+	N("web", SECTION, 0, &web, 0, "The daemon's pages, metrics and health."),
 	END
 };
 /* clang-format on */

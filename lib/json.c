@@ -74,3 +74,22 @@ json_t *json_read(struct str text, struct err *err)
 		err_set(err, "%d:%d: %s", e.line, e.column, e.text);
 	return j;
 }
+
+struct str json_get_str(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return json_is_string(v) ? str_n(json_string_value(v), json_string_length(v)) : STR("");
+}
+
+double json_get_num(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+bool json_get_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}

@@ -24,4 +24,10 @@ void json_write(const json_t *doc, struct buf *out);
 /* Parses the whole text; duplicate keys are errors.  NULL with err set ("line:column: why"). */
 json_t *json_read(struct str text, struct err *err);
 
+/* Members of an object, as documents of our own are read: "" and NAN for what is not there, null or
+ * of another type. */
+struct str json_get_str(const json_t *object, const char *key);
+double json_get_num(const json_t *object, const char *key);
+bool json_get_true(const json_t *object, const char *key);
+
 #endif

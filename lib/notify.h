@@ -93,6 +93,8 @@ struct notify_facts {
  */
 void notify_text(const struct notify_facts *f, struct alert_labels *annotations);
 
+/* Appends an amount: "1,204", "12 MiB", "1.5 MiB"; "unknown" for bytes that are NAN. */
+void notify_add_amount(struct buf *out, double v, enum notify_unit unit);
 /* Appends a rate a person can judge: "30/h", "1.2/s", "240/d", "12 MiB/h"; "unknown" for NAN. */
 void notify_add_rate(struct buf *out, double per_hour, enum notify_unit unit);
 /* Appends "45 s", "12 min", "2 h 5 min", "3 d 4 h"; negative counts as 0. */

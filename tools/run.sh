@@ -76,8 +76,8 @@ scrape_configs:
     static_configs: [{targets: ["$target"]}]
 # Beside this file.
 storage: {path: "$store"}
-# Off: the port may be a real daemon's.
-web: {listen_address: ""}
+# Not the usual port, which may be a real daemon's.
+web: {listen_address: "127.0.0.1:$((20000 + $$ % 20000))"}
 $clock
 EOF
 echo "run: watching $target with $here/leakwatch.yaml; Ctrl-C ends it"

@@ -1,9 +1,12 @@
 """The daemon's own metrics and health: read by Debian's promtool, bounded for each target, and there for others while
 somebody holds the address."""
 import collections
+import concurrent.futures
+import html
 import http.client
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -137,3 +140,66 @@ def test_an_address_that_is_taken_does_not_stop_the_watch(service, daemon):
     d = daemon([{"job_name": "pool", "static_configs": [{"targets": [pool.address]}]}], web={"listen_address": pool.address})
     wait_until(lambda: "up," in d.log(), 10, "a scrape")
     assert "Address already in use" in d.log()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """browse(url) -> (the document after loading, what the console said), by a real Chromium."""
+    program = shutil.which("chromium")
+    env = dict(os.environ)
+    if not program:
+        got = subprocess.run(["sh", os.path.join(ROOT, "tools", "peers.sh"), "get", "chromium"], capture_output=True, text=True,
+                             timeout=600, env=dict(os.environ, PEERS=os.path.join(BUILD, "peers")))
+        if got.returncode:
+            pytest.skip("Debian's chromium could not be fetched: " + (got.stderr.strip().splitlines() or ["no reason"])[-1])
+        root = got.stdout.split()[0]
+        program = os.path.join(root, "usr/lib/chromium/chromium")
+        env["LD_LIBRARY_PATH"] = ":".join(sorted({d for d, _, files in os.walk(os.path.join(root, "usr/lib")) if any(".so" in f for f in files)}))
+
+    def browse(url):
+        profile = tmp_path_factory.mktemp("chromium")
+        p = subprocess.run([program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                            "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+                            "--enable-logging=stderr", f"--user-data-dir={profile}", "--dump-dom", url],
+                           capture_output=True, text=True, timeout=120, env=env)
+        assert p.returncode == 0 and "<html" in p.stdout, p.stderr[-2000:]
+        return p.stdout, "\n".join(line for line in p.stderr.splitlines() if "CONSOLE" in line)
+
+    return browse
+
+
+def test_pages_in_a_browser(service, daemon, receiver, browser):
+    """From the overview to the alert, its target and its series, as a person would go."""
+    leak = service("heartbeat", "-users", 20, "-rate", 50)
+    address = f"127.0.0.1:{free_port()}"
+    d = daemon([{"job_name": "leak", "static_configs": [{"targets": [leak.address], "labels": {"note": "<b onmouseover=alert(1)>&"}}]}],
+               web={"listen_address": address})
+    wait_until(lambda: receiver.alerts("firing", alertname="GoroutineLeak"), 60, receiver.describe)
+    # Written by another thread, so a moment later.
+    wait_until(lambda: b"/alerts/" in http_get(address, "/")[1], 10, "the alert to be on the page")
+
+    seen = []
+    for path in ["/", None, None, None]:
+        if path is None:
+            kind = ["alerts", "targets", "series"][len(seen) - 1]
+            path = re.search(rf'href="(/{kind}/[0-9a-f]+)"', seen[-1])[1]
+        dom, console = browser(f"http://{address}{path}")
+        assert console == "", console  # neither an error nor something the policy forbade
+        assert "<script" not in dom and "<b onmouseover" not in dom
+        seen.append(dom)
+    overview, alert, target, series = (html.unescape(re.sub(r"<style>.*?</style>", "", s, flags=re.S)) for s in seen)
+    assert "1 alert firing, 1 of 1 target up" in overview
+    assert "GoroutineLeak" in alert and "leakwatch ack " in alert and "main." in alert
+    assert 'note="<b onmouseover=alert(1)>&"' in target and "All series" in target
+    assert "verdict" in series and "leaking" in series
+    for page in (alert, target, series):
+        (line, *_) = re.findall(r'<path class="value" d="([^"]*)"', page)
+        assert len(re.findall("[ML]", line)) > 10, line
+    # Named wrongly, with a query that means nothing, while twenty ask at once.
+    assert [http_get(address, p)[0] for p in ("/targets/99", "/series/x", "/alerts/00", "/targets/", "/series/1?range=%00&&")] == [404, 404, 404, 404, 200]
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        codes = list(pool.map(lambda _: http_get(address, "/", 10)[0], range(200)))
+    assert set(codes) <= {200, 503} and codes.count(200) > 20
+    assert one(read(address), "leakwatch_loop_lag_seconds") < 1
+    assert http_get(address, "/")[0] == 200
+    d.stop()

@@ -107,9 +107,16 @@ struct world {
 
 #define BIG (8 * 1024 * 1024)
 
+static uint64_t later_token; /* of the last request for /later */
+
 static void answer_cb(void *arg, const struct status_request *req, struct status_answer *out)
 {
 	(void)arg;
+	if (str_is(req->path, "/later")) {
+		later_token = out->token;
+		out->later = true;
+		return;
+	}
 	if (str_is(req->path, "/big")) {
 		char *much = xmalloc(BIG);
 
@@ -208,7 +215,7 @@ static void test_answers(void **state)
 			"\r\n\r\npath /\n"},
 		{"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 404 ", "path /x\n"},
 		{"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 OK\r\n",
-			"nosniff\r\n\r\n"}, /* the length of it, not the body */
+			"frame-ancestors 'none'\r\n\r\n"}, /* the length of it, not the body */
 		{"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
 			"HTTP/1.1 405 ", "Not Allowed\n"},
 		{"GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n", "HTTP/1.1 421 ",
@@ -229,6 +236,65 @@ static void test_answers(void **state)
 	ask(w, rows[5].text, &got);
 	assert_true(str_find(str_from(buf_str(&got), 5), STR("HTTP/1.1")) < 0);
 	buf_release(&got);
+}
+
+/* The answer comes when the caller has it; meanwhile others are answered. */
+static void test_later(void **state)
+{
+	static const char text[] = "GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	struct world *w = *state;
+	struct status_answer answer = {.status = 200, .type = "text/html", .body = BUF_INIT};
+	struct buf got = BUF_INIT;
+	int fd = dial(w->status);
+	char c;
+
+	assert_int_equal(send(fd, text, sizeof(text) - 1, 0), sizeof(text) - 1);
+	spin(w, 50);
+	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+	ask(w, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &got);
+	assert_true(str_ends(buf_str(&got), STR("path /\n")));
+	buf_adds(&answer.body, "here it is");
+	assert_true(status_finish(w->status, later_token, &answer));
+	collect(w, fd, &got, 3000);
+	assert_true(str_starts(buf_str(&got), STR("HTTP/1.1 200 OK\r\nContent-Type: text/html")));
+	assert_true(str_ends(buf_str(&got), STR("\r\n\r\nhere it is")));
+	close(fd);
+	/* Twice is once too often. */
+	answer.body = (struct buf)BUF_INIT;
+	assert_false(status_finish(w->status, later_token, &answer));
+	/* The client has gone. */
+	fd = dial(w->status);
+	assert_int_equal(send(fd, text, sizeof(text) - 1, 0), sizeof(text) - 1);
+	spin(w, 50);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+	close(fd);
+	spin(w, 50);
+	buf_adds(&answer.body, "nobody is there");
+	assert_false(status_finish(w->status, later_token, &answer));
+	buf_release(&got);
+}
+
+static void test_query(void **state)
+{
+	static const struct {
+		const char *query, *key, *want;
+	} rows[] = {
+		{"range=6h&q=a", "range", "6h"},
+		{"range=6h&q=a", "q", "a"},
+		{"q=a%2Fb+c%3Cd", "q", "a/b c<d"},
+		{"q=a", "range", ""},
+		{"", "q", ""},
+		{"&&", "q", ""}, /* not one */
+		{"=x", "q", ""},
+	};
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		status_query(str_of(rows[i].query), rows[i].key, &out);
+		assert_string_equal(out.p, rows[i].want);
+	}
+	buf_release(&out);
 }
 
 /* A head longer than the limit, in one piece and without an end. */
@@ -373,6 +439,8 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_later, setup, teardown),
+		cmocka_unit_test(test_query),
 		cmocka_unit_test_setup_teardown(test_long_head, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idle_clients, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),

@@ -58,7 +58,7 @@ static void free_job(struct job *j)
 
 /* ---- on the thread: reading ------------------------------------------------------------------ */
 
-static bool give_up_cb(void *arg)
+static int give_up_cb(void *arg)
 {
 	struct job *j = arg;
 

@@ -86,8 +86,6 @@ struct store {
 	int64_t prune_target[3]; /* where store_prune goes on: scrapes, buckets of either width */
 	int64_t prune_stack; /* the same for stacks */
 	int64_t fold_target; /* where store_fold goes on */
-	bool (*give_up)(void *arg); /* of store_read_guard; NULL: never */
-	void *give_up_arg;
 	sqlite3_stmt *ops[OP_KINDS];
 	sqlite3_stmt *delivery_state, *exhibit_limit;
 	bool exhibits_fit; /* nothing was added since they were within their limit of bytes */

@@ -7,18 +7,9 @@
 
 #define GUARD_STEPS 10000 /* of the virtual machine between two questions */
 
-static int guard_cb(void *arg)
+void store_read_guard(struct store *s, int (*give_up)(void *arg), void *arg)
 {
-	struct store *s = arg;
-
-	return s->give_up(s->give_up_arg);
-}
-
-void store_read_guard(struct store *s, bool (*give_up)(void *arg), void *arg)
-{
-	s->give_up = give_up;
-	s->give_up_arg = arg;
-	sqlite3_progress_handler(s->db, give_up ? GUARD_STEPS : 0, give_up ? guard_cb : NULL, s);
+	sqlite3_progress_handler(s->db, GUARD_STEPS, give_up, arg);
 }
 
 /* ---- the newest value of each series of a target --------------------------- */

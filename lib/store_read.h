@@ -18,10 +18,10 @@
 enum store_open store_open_read(const char *path, struct store **out, struct err *err);
 
 /*
- * From now on a query ends with an error when give_up says so; it is asked every few thousand steps
- * of SQLite's machine, which is milliseconds at most.
+ * From now on a query ends with an error when give_up returns other than 0; it is asked every few
+ * thousand steps of SQLite's machine, which is milliseconds at most.
  */
-void store_read_guard(struct store *s, bool (*give_up)(void *arg), void *arg);
+void store_read_guard(struct store *s, int (*give_up)(void *arg), void *arg);
 
 /*
  * Copies the store at path, whole and as of one moment, to a new file, while a daemon writes to it

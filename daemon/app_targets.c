@@ -144,7 +144,8 @@ static struct watched *watch(struct app *a, const struct wish *w, struct str key
 	struct scrape_target_config c = scrape_config(w);
 	struct watched *x = xcalloc(1, sizeof(*x));
 
-	x->target = pipeline_add(a->pipeline, w->job, w->instance, &w->labels, err);
+	x->target =
+		pipeline_add(a->pipeline, w->job, w->instance, &w->labels, clock_wall_ms(), err);
 	if (x->target)
 		x->scrape = scrape_add(a->scrape, &c, x->target, err);
 	if (!x->scrape) {
@@ -195,13 +196,18 @@ static void unwatch(struct watched *x)
 static void load_known(struct app *a, const struct wishes *wishes)
 {
 	struct store *store = NULL;
+	struct buf key = BUF_INIT;
 	struct err err;
 	bool needed = false;
 
-	for (size_t i = 0; i < wishes->n && !needed; i++)
-		needed = pipeline_needs_store(
-			a->pipeline, wishes->v[i].job->name, wishes->v[i].instance);
-	if (!needed || !a->writer)
+	for (size_t i = 0; a->writer && i < wishes->n && !needed; i++) {
+		const struct wish *w = &wishes->v[i];
+
+		needed = !map_get(a->watched, key_of(&key, w)) &&
+			 pipeline_needs_store(a->pipeline, w->job, w->instance, &w->labels);
+	}
+	buf_release(&key);
+	if (!needed)
 		return;
 	if (store_open_read(a->config->storage_path.p, &store, &err) != STORE_OPEN_OK ||
 		pipeline_load(a->pipeline, store, &err))
@@ -247,11 +253,42 @@ static bool take_wish(struct app *a, const struct wish *w, int64_t now_ms, struc
 	return x || w->discovered;
 }
 
-static void drop_unwished(struct app *a)
+/* Its place may have been taken already by one of its lineage, which then goes on with it. */
+static bool hand_on(struct app *a, struct watched *x, int64_t now_ms)
+{
+	struct target *heir = pipeline_heir(x->target, now_ms);
+	struct buf b = BUF_INIT;
+	struct watched *y = NULL;
+
+	if (heir) {
+		buf_addf(&b, "%s%c%s", scrape_target_job(x->scrape), 0,
+			pipeline_target_instance(heir));
+		y = map_get(a->watched, buf_str(&b));
+	}
+	buf_release(&b);
+	if (!y)
+		return false;
+	scrape_remove(x->scrape);
+	scrape_hand_over(y->scrape, x->target);
+	pipeline_continue(x->target, heir, now_ms);
+	y->target = x->target;
+	free(x->key);
+	free(x);
+	return true;
+}
+
+static void drop_unwished(struct app *a, int64_t now_ms)
 {
 	struct map_item item;
 	void *at = NULL;
 
+	while (map_next(a->watched, &at, &item)) {
+		struct watched *x = item.value;
+
+		if (!x->wished)
+			pipeline_leaves(x->target);
+	}
+	at = NULL;
 	while (map_next(a->watched, &at, &item)) {
 		struct watched *x = item.value;
 
@@ -260,22 +297,30 @@ static void drop_unwished(struct app *a)
 			continue;
 		}
 		map_take(a->watched, item.key);
-		unwatch(x);
+		if (!hand_on(a, x, now_ms))
+			unwatch(x);
 	}
 }
 
 int app_follow(struct app *a, const struct wishes *wishes, struct err *err)
 {
 	int64_t now_ms = clock_wall_ms();
+	bool *known = xcalloc(wishes->n + 1, sizeof(*known));
 	int rc = 0;
 
 	load_known(a, wishes);
-	for (size_t i = 0; i < wishes->n && rc == 0; i++) {
-		if (!take_wish(a, &wishes->v[i], now_ms, err))
+	for (size_t i = 0; i < wishes->n; i++)
+		known[i] =
+			pipeline_knows(a->pipeline, wishes->v[i].job->name, wishes->v[i].instance);
+	/* Those with a history of their own first, so that no other of their lineage takes it. */
+	for (size_t i = 0; i < 2 * wishes->n && rc == 0; i++) {
+		if (known[i % wishes->n] == (i < wishes->n) &&
+			!take_wish(a, &wishes->v[i % wishes->n], now_ms, err))
 			rc = -1;
 	}
+	free(known);
 	if (rc == 0)
-		drop_unwished(a);
+		drop_unwished(a, now_ms);
 	end_load(a);
 	a->ntargets = map_count(a->watched);
 	a->left_out = wishes->left_out;

@@ -1,5 +1,6 @@
 #include "pipeline_reload.h"
 #include "log.h"
+#include "pipeline_lineage.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -265,6 +266,7 @@ struct pipeline *pipeline_new(const struct config *config, struct alert_table *a
 		return NULL;
 	}
 	p->known = map_new();
+	p->lines = map_new();
 	if (gethostname(name, sizeof(name) - 1) == 0)
 		p->host_owned = xstrdup(name);
 	pipeline_set_host(p);
@@ -294,6 +296,7 @@ void target_free(struct target *t)
 	free(t->before);
 	free(t->job_name);
 	free(t->instance);
+	free(t->line);
 	free(t->labels_json);
 	arena_release(&t->labels_arena);
 	ruleset_drop(t->p, t->rules);
@@ -312,6 +315,7 @@ void pipeline_free(struct pipeline *p)
 	free(p->parked);
 	loaded_free(p->loaded);
 	map_free(p->known, NULL);
+	map_free(p->lines, NULL);
 	ruleset_drop(p, p->rules);
 	free(p->host_owned);
 	free(p);
@@ -405,6 +409,7 @@ static struct target *new_target(struct pipeline *p, const struct config_job *jo
 	t->instance = str_dup(instance);
 	t->labels_arena = (struct arena)ARENA_INIT;
 	target_set_labels(t, labels);
+	target_set_line(t);
 	t->first_at = t->last_at = t->run_start = NAN;
 	t->load = -1;
 	t->need_full = true;
@@ -412,24 +417,55 @@ static struct target *new_target(struct pipeline *p, const struct config_job *jo
 	return t;
 }
 
+static void add_to_targets(struct pipeline *p, struct target *t, int64_t now_ms)
+{
+	p->targets = xrealloc(p->targets, p->ntargets + 1, sizeof(*p->targets));
+	p->targets[p->ntargets++] = t;
+	t->added_ms = now_ms;
+	t->leaves = false;
+}
+
+/* One that left a short while ago, under the same name or as one of the same line. */
+static struct target *add_parked(struct pipeline *p, const struct config_job *job,
+	const struct target *wanted, int64_t now_ms)
+{
+	struct target *t = pipeline_take_parked(p, wanted->job_name, wanted->instance);
+
+	if (t) {
+		add_to_targets(p, t, now_ms);
+		pipeline_update(t, job, &wanted->labels, now_ms);
+		target_rewant(t); /* the job may name another load_metric */
+		t->target_at_ms = 0;
+		return t;
+	}
+	if (!pipeline_knows(p, job->name, str_of(wanted->instance)))
+		t = lineage_take_parked(p, wanted);
+	if (!t)
+		return NULL;
+	add_to_targets(p, t, now_ms);
+	target_become(t, job, str_of(wanted->instance), &wanted->labels, now_ms);
+	return t;
+}
+
 struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str instance,
-	const struct config_labels *labels, struct err *err)
+	const struct config_labels *labels, int64_t now_ms, struct err *err)
 {
 	struct target *t = new_target(p, job, instance, labels), *parked;
 
-	parked = pipeline_take_parked(p, t->job_name, t->instance);
+	parked = add_parked(p, job, t, now_ms);
 	if (parked) {
 		target_free(t);
-		t = parked;
-		pipeline_update(t, job, labels, p->now_ms);
-		target_reconfigure(t); /* the job may name another load_metric */
-		t->target_at_ms = 0;
-	} else if (target_want_metrics(t, err) || target_take_loaded(t, err)) {
+		return parked;
+	}
+	if (target_want_metrics(t, err) || target_take_loaded(t, now_ms, err)) {
 		target_free(t);
 		return NULL;
 	}
-	p->targets = xrealloc(p->targets, p->ntargets + 1, sizeof(*p->targets));
-	p->targets[p->ntargets++] = t;
+	add_to_targets(p, t, now_ms);
+	if (t->continues)
+		target_succeed(t, t->continues, now_ms);
+	t->continues = NULL;
+	target_restore_findings(t);
 	return t;
 }
 

@@ -50,14 +50,19 @@ void pipeline_free(struct pipeline *p);
 int pipeline_load(struct pipeline *p, struct store *store, struct err *err);
 
 /*
- * A target; one that the store knew, or that left a short while ago, goes on with its history.  job
- * is the configuration's and is set anew (pipeline_update) after pipeline_reconfigure; labels are
- * copied.
+ * A target; one that the store knew, or that left a short while ago, goes on with its history, and
+ * so does one of the same lineage as another that left (pipeline_lineage.h).  Add those first that
+ * pipeline_knows, so that no other takes their history.  job is the configuration's and is set anew
+ * (pipeline_update) after pipeline_reconfigure; labels are copied.
  */
 struct target *pipeline_add(struct pipeline *p, const struct config_job *job, struct str instance,
-	const struct config_labels *labels, struct err *err);
-/* The store has a history of that target, which is not taken in: pipeline_load it before adding. */
-bool pipeline_needs_store(const struct pipeline *p, struct str job, struct str instance);
+	const struct config_labels *labels, int64_t now_ms, struct err *err);
+/* There is a target of that name, or the store has a history of it. */
+bool pipeline_knows(const struct pipeline *p, struct str job, struct str instance);
+/* The store has a history for that target, which is not watched, and that is not taken in:
+ * pipeline_load it before adding. */
+bool pipeline_needs_store(const struct pipeline *p, const struct config_job *job,
+	struct str instance, const struct config_labels *labels);
 /* Its job in a new configuration, and its labels; where those changed, its alerts are raised anew
  * under the new ones. */
 void pipeline_update(struct target *t, const struct config_job *job,
@@ -67,6 +72,15 @@ void pipeline_update(struct target *t, const struct config_job *job,
  * while later pipeline_sweep forgets it.  Not from within its own callbacks.
  */
 void pipeline_remove(struct target *t, int64_t now_ms);
+/*
+ * A target that leaves may have been replaced already: the one of its lineage that came a short
+ * while ago without a history, or NULL.  pipeline_continue gives t that one's place, and frees the
+ * heir: whatever scrapes the heir must scrape t from then on.
+ */
+void pipeline_leaves(struct target *t); /* it will be removed with the others: nobody's heir */
+struct target *pipeline_heir(const struct target *t, int64_t now_ms);
+void pipeline_continue(struct target *t, struct target *heir, int64_t now_ms);
+const char *pipeline_target_instance(const struct target *t);
 void pipeline_sweep(struct pipeline *p, int64_t now_ms); /* each second or so */
 /*
  * Another configuration takes the place of the one before: at once for alerts, for each target's

@@ -1,4 +1,4 @@
-#include "pipeline_internal.h"
+#include "pipeline_lineage.h"
 #include "log.h"
 #include "notify.h"
 #include "xalloc.h"
@@ -45,14 +45,17 @@ size_t pipeline_own_labels(const struct pipeline *p, struct label *out, size_t m
 	return n;
 }
 
-static bool has_label(const struct alert *a, const char *key, const char *value)
+bool pipeline_is_about(const struct alert *a, struct str job, struct str instance)
 {
-	return str_is(alert_labels_get(&a->labels, key), value);
+	struct str moved = alert_labels_get(&a->annotations, LINEAGE_ANNOTATION);
+
+	return str_eq(moved.len ? moved : alert_labels_get(&a->labels, "instance"), instance) &&
+	       str_eq(alert_labels_get(&a->labels, "job"), job);
 }
 
 bool pipeline_target_is(const struct target *t, const struct alert *a)
 {
-	return has_label(a, "instance", t->instance) && has_label(a, "job", t->job_name);
+	return pipeline_is_about(a, str_of(t->job_name), str_of(t->instance));
 }
 
 int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a)
@@ -195,17 +198,36 @@ void pipeline_clear(
 		p->events.cleared(p->events.arg, a);
 }
 
-static const struct alert *raise_alert(struct target *t, const struct notify_facts *f)
+/* One that stands keeps the labels it was raised with, also when a deploy brought others. */
+static const struct alert *renew_alert(
+	struct target *t, const char *id, const char *why, struct alert_labels *annotations)
+{
+	const struct alert *a = id ? alert_get(t->p->alerts, id) : NULL;
+
+	if (!a)
+		return NULL;
+	if (alert_labels_has(&a->annotations, STR(LINEAGE_ANNOTATION)))
+		alert_labels_put_text(annotations, STR(LINEAGE_ANNOTATION), str_of(t->instance));
+	return alert_renew(t->p->alerts, id, annotations, why);
+}
+
+/* standing: the id of the alert that is there already, or NULL. */
+static const struct alert *raise_alert(
+	struct target *t, const struct notify_facts *f, const char *standing)
 {
 	struct alert_labels annotations = ALERT_LABELS_INIT;
+	const char *why = f->reason.len ? f->reason.p : "";
 	struct label labels[LABELS_MAX];
 	char *class = str_dup(f->class);
 	const struct alert *a;
 	struct err err;
 
 	notify_text(f, &annotations);
-	a = alert_raise(t->p->alerts, f->kind, labels, target_labels(t, class, labels, LABELS_MAX),
-		&annotations, f->reason.len ? f->reason.p : "", f->now_ms, &err);
+	a = renew_alert(t, standing, why, &annotations);
+	if (!a)
+		a = alert_raise(t->p->alerts, f->kind, labels,
+			target_labels(t, class, labels, LABELS_MAX), &annotations, why, f->now_ms,
+			&err);
 	if (!a)
 		log_limited(LEVEL_ERROR, "alert_raise", "alert not raised: %s", err.msg);
 	alert_labels_release(&annotations);
@@ -237,9 +259,11 @@ static void raise_finding(struct target *t, struct finding *finding)
 
 	finding_facts(t, finding, &f, members);
 	f.version = version_of(t, finding, f.since_ms);
-	a = raise_alert(t, &f);
-	if (a && !finding->user)
-		finding->user = xstrdup(a->id);
+	a = raise_alert(t, &f, finding->user);
+	if (!a || (finding->user && strcmp(finding->user, a->id) == 0))
+		return;
+	free(finding->user);
+	finding->user = xstrdup(a->id);
 }
 
 static void opened_cb(void *arg, struct finding *f)
@@ -291,7 +315,7 @@ static void raise_own(struct target *t, enum alert_kind kind, int64_t now_ms)
 
 	f.reason = str_of(t->dump_why);
 	f.since_ms = t->down_since_ms;
-	raise_alert(t, &f);
+	raise_alert(t, &f, NULL);
 }
 
 /* The alerts of what leaks there stand on, marked. */

@@ -2,8 +2,9 @@
  * pipeline_internal: what the files of the pipeline share.  Level 4; not for others.
  *
  * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
- * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c reads
- * them; pipeline_reload.c changes targets and rules while it runs; pipeline_view.c tells our own
+ * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c and
+ * pipeline_restore.c read them; pipeline_reload.c changes targets and rules while it runs;
+ * pipeline_lineage.c lets a new instance continue an old one; pipeline_view.c tells our own
  * metrics.
  */
 #ifndef LEAKWATCH_PIPELINE_INTERNAL_H
@@ -48,7 +49,14 @@ struct metric {
 struct target {
 	struct pipeline *p;
 	struct ruleset *rules; /* as of its last scrape; the pipeline's may be newer */
-	int64_t parked_ms; /* when it left */
+	int64_t added_ms, parked_ms; /* when it came, and when it left */
+	char *line; /* what its lineage is known by (pipeline_lineage.h), or NULL */
+	size_t line_len;
+	uint64_t line_hash;
+	bool fresh; /* it began without a history */
+	bool leaves; /* about to be removed: nobody's heir */
+	bool successor; /* its next answer is that of another process than the last one */
+	const char *continues; /* while it is added: the instance whose history it took */
 	struct arena labels_arena;
 	struct scrape_target *scrape;
 	const struct config_job *job;
@@ -111,6 +119,8 @@ struct pipeline {
 	struct target **targets, **parked; /* parked: left, and may come back */
 	size_t ntargets, nparked;
 	struct map *known; /* "job\0instance" of all targets of the store, with a value */
+	struct map *lines; /* line -> how many targets of the store could be continued */
+	bool lines_stale; /* another configuration may have other lines */
 	struct str host;
 	char *host_owned;
 	struct store_batch *batch; /* of the cycle under way */
@@ -119,25 +129,13 @@ struct pipeline {
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };
 
-/* pipeline_series.c */
-void target_judge(struct target *t, double now, bool goroutines, bool metrics);
-void target_sync_classes(struct target *t, double now);
-bool target_restarted(struct target *t, double *at);
-void target_begin_run(struct target *t, double at);
-void target_note_counts(struct target *t);
-void target_note_connection(struct target *t, const struct fetch_result *r);
-struct slot *target_slot(struct target *t, enum series_kind kind, struct str name);
-struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name);
-void target_set_rule(struct target *t, struct slot *s, const struct rule *rule);
-struct series_context target_context(
-	const struct target *t, const struct slot *s, const double *values, const double *selected);
-void target_free_slots(struct target *t);
-
 /* pipeline_alert.c */
 extern const struct finding_events target_finding_events; /* arg is set per target */
 void pipeline_clear(
 	struct pipeline *p, const char *id, enum alert_end end, const char *why, int64_t now_ms);
 void target_tell_state(struct target *t, int64_t now_ms);
+/* By its labels; one that stood when its instance was continued by another is about that one. */
+bool pipeline_is_about(const struct alert *a, struct str job, struct str instance);
 bool pipeline_target_is(const struct target *t, const struct alert *a);
 size_t target_labels(const struct target *t, const char *class, struct label *out, size_t max);
 

@@ -1,5 +1,5 @@
-#include "pipeline_reload.h"
-#include "log.h"
+/* Reads what a store has of targets, and says whose it is. */
+#include "pipeline_load.h"
 #include "map.h"
 #include "xalloc.h"
 
@@ -7,43 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * What the store knew, until the configuration's targets have taken what is theirs.  Rows refer to
- * one another by id; the maps go from id to row, targets from "job\0instance".
- */
-struct row_class {
-	int64_t id, definition, first_seen_ms, last_seen_ms;
-	char *name, *rule;
-	struct row_class *next; /* of the same target */
-};
-
-struct row_series {
-	int64_t id, class_id;
-	enum store_series_kind kind;
-	char *name;
-	char *record;
-	size_t record_len;
-	int64_t record_ms;
-	struct row_series *next; /* of the same target */
-};
-
-struct row_target {
-	int64_t id, first_seen_ms;
-	struct store_run run;
-	bool inferred;
-	struct row_class *classes;
-	struct row_series *series;
-};
-
-struct loaded {
-	struct store *store;
-	struct arena arena;
-	struct map *by_name; /* "job\0instance" -> row_target */
-	struct map *targets, *series;
-	struct map *known; /* the pipeline's */
-};
-
-static struct str key_of(const int64_t *id)
+struct str loaded_key(const int64_t *id)
 {
 	return str_n((const char *)id, sizeof(*id));
 }
@@ -53,13 +17,14 @@ void loaded_free(struct loaded *l)
 	if (!l)
 		return;
 	map_free(l->by_name, NULL);
+	map_free(l->by_line, NULL);
 	map_free(l->targets, NULL);
 	map_free(l->series, NULL);
 	arena_release(&l->arena);
 	free(l);
 }
 
-static struct str target_key(struct buf *b, struct str job, struct str instance)
+struct str loaded_name(struct buf *b, struct str job, struct str instance)
 {
 	buf_reset(b);
 	buf_addstr(b, job);
@@ -70,24 +35,98 @@ static struct str target_key(struct buf *b, struct str job, struct str instance)
 
 /* ---- reading rows ---- */
 
+static const struct config_job *job_named(const struct config *c, struct str name)
+{
+	for (size_t i = 0; i < c->njobs; i++) {
+		if (str_eq(c->jobs[i].name, name))
+			return &c->jobs[i];
+	}
+	return NULL;
+}
+
+/* Which line a stored target is of, as the configuration says now. */
+static void add_to_line(struct loaded *l, struct row_target *t, const struct store_target *r)
+{
+	const struct config_job *job = job_named(l->p->config, r->job);
+	struct alert_labels read = ALERT_LABELS_INIT;
+	struct buf line = BUF_INIT;
+
+	if (job && job->lineage.n && alert_labels_read(&read, r->labels, false, NULL) == 0) {
+		struct config_labels labels = {.v = read.v, .n = read.n};
+
+		if (lineage_text(job, r->instance, &labels, &line)) {
+			t->line = arena_str(&l->arena, buf_str(&line));
+			t->next = map_get(l->by_line, t->line);
+			map_put(l->by_line, t->line, t);
+		}
+	}
+	alert_labels_release(&read);
+	buf_release(&line);
+}
+
+/* Two rows have one name where a lineage went on under a name that had a row: it is there still. */
+static bool comes_before(const struct row_target *t, const struct row_target *same)
+{
+	if (t->gone != same->gone)
+		return same->gone;
+	return t->last_seen_ms >= same->last_seen_ms;
+}
+
 static void target_cb(void *arg, const struct store_target *r)
 {
 	struct loaded *l = arg;
-	struct row_target *t = arena_calloc(&l->arena, 1, sizeof(*t));
+	struct row_target *t = arena_calloc(&l->arena, 1, sizeof(*t)), *same;
 	struct buf key = BUF_INIT;
 
 	t->id = r->id;
 	t->first_seen_ms = r->first_seen_ms;
-	map_put(l->targets, key_of(&r->id), t);
-	map_put(l->by_name, target_key(&key, r->job, r->instance), t);
-	map_put(l->known, target_key(&key, r->job, r->instance), l);
+	t->last_seen_ms = r->last_seen_ms;
+	t->gone = r->gone_ms != 0;
+	t->instance = arena_str(&l->arena, r->instance).p;
+	add_to_line(l, t, r);
+	map_put(l->targets, loaded_key(&r->id), t);
+	same = map_get(l->by_name, loaded_name(&key, r->job, r->instance));
+	if (!same || comes_before(t, same))
+		map_put(l->by_name, buf_str(&key), t);
+	if (same)
+		(comes_before(t, same) ? same : t)->taken = true;
+	map_put(l->p->known, buf_str(&key), l);
 	buf_release(&key);
+}
+
+static void take_row(const struct loaded *l, int64_t id)
+{
+	struct row_target *row = map_get(l->targets, loaded_key(&id));
+
+	if (row)
+		row->taken = true;
+}
+
+/* Targets that are watched, or left a short while ago, are nobody's to continue. */
+static void count_lines(struct pipeline *p, struct loaded *l)
+{
+	struct map_item item;
+	void *at = NULL;
+
+	for (size_t i = 0; i < p->ntargets; i++)
+		take_row(l, p->targets[i]->id);
+	for (size_t i = 0; i < p->nparked; i++)
+		take_row(l, p->parked[i]->id);
+	map_free(p->lines, NULL);
+	p->lines = map_new();
+	p->lines_stale = false;
+	while (map_next(l->targets, &at, &item)) {
+		const struct row_target *t = item.value;
+
+		if (!t->taken && t->line.len)
+			lineage_count(p, t->line, 1);
+	}
 }
 
 static void run_cb(void *arg, const struct store_run *r)
 {
 	struct loaded *l = arg;
-	struct row_target *t = map_get(l->targets, key_of(&r->target_id));
+	struct row_target *t = map_get(l->targets, loaded_key(&r->target_id));
 
 	if (!t)
 		return;
@@ -99,7 +138,7 @@ static void run_cb(void *arg, const struct store_run *r)
 static void class_cb(void *arg, const struct store_class *r)
 {
 	struct loaded *l = arg;
-	struct row_target *t = map_get(l->targets, key_of(&r->target_id));
+	struct row_target *t = map_get(l->targets, loaded_key(&r->target_id));
 	struct row_class *c;
 
 	if (!t)
@@ -118,7 +157,7 @@ static void class_cb(void *arg, const struct store_class *r)
 static void series_cb(void *arg, const struct store_series *r)
 {
 	struct loaded *l = arg;
-	struct row_target *t = map_get(l->targets, key_of(&r->target_id));
+	struct row_target *t = map_get(l->targets, loaded_key(&r->target_id));
 	struct row_series *s;
 
 	if (!t)
@@ -130,13 +169,13 @@ static void series_cb(void *arg, const struct store_series *r)
 	s->name = (char *)arena_str(&l->arena, r->name).p;
 	s->next = t->series;
 	t->series = s;
-	map_put(l->series, key_of(&r->id), s);
+	map_put(l->series, loaded_key(&r->id), s);
 }
 
 static void detector_cb(void *arg, const struct store_detector *r)
 {
 	struct loaded *l = arg;
-	struct row_series *s = map_get(l->series, key_of(&r->series_id));
+	struct row_series *s = map_get(l->series, loaded_key(&r->series_id));
 
 	if (!s)
 		return;
@@ -151,8 +190,9 @@ int pipeline_load(struct pipeline *p, struct store *store, struct err *err)
 
 	loaded_free(p->loaded);
 	l->store = store;
-	l->known = p->known;
+	l->p = p;
 	l->by_name = map_new();
+	l->by_line = map_new();
 	l->targets = map_new();
 	l->series = map_new();
 	p->loaded = l;
@@ -162,297 +202,48 @@ int pipeline_load(struct pipeline *p, struct store *store, struct err *err)
 		store_load_series(store, series_cb, l, err) ||
 		store_load_detectors(store, detector_cb, l, err))
 		return -1;
+	count_lines(p, l);
 	return 0;
 }
 
-/* ---- a target takes what is its own ---- */
+/* ---- whose it is ---- */
 
-static const struct rule *rule_named(const struct config *c, const char *name)
+/* The one of the line that was seen last. */
+static struct row_target *row_of_line(
+	const struct loaded *l, const struct target *t, int64_t now_ms)
 {
-	for (size_t i = 0; i < c->nrules; i++) {
-		if (str_is(c->rules[i].name, name))
-			return &c->rules[i];
+	struct row_target *best = NULL;
+
+	if (!t->line)
+		return NULL;
+	for (struct row_target *r = map_get(l->by_line, str_n(t->line, t->line_len)); r;
+		r = r->next) {
+		if (!r->taken && now_ms - r->last_seen_ms <= LINEAGE_GONE_MS &&
+			(!best || r->last_seen_ms > best->last_seen_ms))
+			best = r;
 	}
-	return NULL;
+	return best;
 }
 
-static const struct row_class *class_row(const struct row_target *row, int64_t id)
-{
-	for (const struct row_class *c = row->classes; c; c = c->next) {
-		if (c->id == id)
-			return c;
-	}
-	return NULL;
-}
-
-static enum series_kind kind_of_metric(const char *name)
-{
-	for (int k = SERIES_FDS; k < SERIES_KINDS; k++) {
-		if (strcmp(name, series_kind_metric((enum series_kind)k)) == 0)
-			return (enum series_kind)k;
-	}
-	return SERIES_KINDS;
-}
-
-static void restore_detector(struct slot *s, const struct row_series *r, const struct target *t)
-{
-	struct err err;
-
-	s->stored = true;
-	s->series->id = (uint32_t)r->id;
-	if (!r->record_len)
-		return;
-	if (detect_load(s->series->detect, str_n(r->record, r->record_len), &err)) {
-		log_msg(LEVEL_WARNING,
-			"target %s/%s: %s: the stored state of the detector is not "
-			"used: %s; it begins anew from the samples",
-			t->job_name, t->instance, s->series->name, err.msg);
-		return;
-	}
-	s->series->recorded_at = (double)r->record_ms / 1000;
-	series_refresh(s->series);
-	s->verdict_stored = s->series->verdict.state;
-}
-
-/* A class whose rule is another one now starts anew: its row ends, its samples stay. */
-static bool definition_holds(
-	const struct target *t, const struct row_class *c, const struct rule **rule)
-{
-	*rule = c->rule[0] ? rule_named(t->rules->config, c->rule) : NULL;
-	return c->rule[0] ? *rule && rule_definition(*rule) == c->definition : true;
-}
-
-static void end_class(struct target *t, const struct row_class *c)
-{
-	struct store_class row = {
-		.id = c->id,
-		.target_id = t->id,
-		.name = str_of(c->name),
-		.rule = str_of(c->rule),
-		.definition = c->definition,
-		.first_seen_ms = c->first_seen_ms,
-		.last_seen_ms = c->last_seen_ms,
-		.ended_ms = c->last_seen_ms,
-		.ended_why = STR("its rule was changed in the configuration"),
-	};
-	struct store_batch *b = t->p->events.begin(t->p->events.arg);
-
-	store_put_class(b, &row);
-	t->p->events.commit(t->p->events.arg, b);
-}
-
-static void restore_class(
-	struct target *t, const struct row_target *row, const struct row_series *r)
-{
-	const struct row_class *c = class_row(row, r->class_id);
-	const struct rule *rule;
-	struct tally_class *tc;
-	struct slot *s;
-
-	if (!c)
-		return;
-	if (!definition_holds(t, c, &rule)) {
-		end_class(t, c);
-		return;
-	}
-	tc = tally_restore(t->tally, str_of(c->name), rule);
-	if (!tc || tc->user)
-		return;
-	tc->last_seen = (double)c->last_seen_ms / 1000;
-	s = target_add_slot(t, SERIES_CLASS, str_of(c->name));
-	tc->user = (void *)(uintptr_t)t->nslots;
-	s->class = tc;
-	s->generation = tc->generation;
-	s->class_id = c->id;
-	s->first_seen_ms = c->first_seen_ms;
-	target_set_rule(t, s, rule);
-	restore_detector(s, r, t);
-}
-
-static void restore_metric(struct target *t, const struct row_series *r)
-{
-	for (int i = 0; i < VITALS_SELECTORS_MAX; i++) {
-		const char *name = vitals_selector(t->vitals, i);
-
-		if (!name)
-			return;
-		if ((size_t)i >= t->nmetrics) {
-			t->metrics = xrealloc(t->metrics, (size_t)i + 1, sizeof(*t->metrics));
-			t->metrics[i] = (struct metric){.saved = NAN};
-			t->nmetrics = (size_t)i + 1;
-		}
-		if (strcmp(name, r->name) == 0)
-			t->metrics[i].series_id = r->id;
-	}
-}
-
-static void restore_series(
-	struct target *t, const struct row_target *row, const struct row_series *r)
-{
-	enum series_kind kind = SERIES_TOTAL;
-
-	switch (r->kind) {
-	case STORE_SERIES_CLASS:
-		restore_class(t, row, r);
-		return;
-	case STORE_SERIES_LOAD:
-		restore_metric(t, r);
-		return;
-	case STORE_SERIES_METRIC:
-		kind = kind_of_metric(r->name);
-		break;
-	default:
-		break;
-	}
-	if (kind != SERIES_KINDS && !target_slot(t, kind, (struct str){0}))
-		restore_detector(target_add_slot(t, kind, str_of(series_kind_metric(kind))), r, t);
-}
-
-/* ---- the raw samples since the records ---- */
-
-struct replay {
-	struct target *t;
-	double *value; /* by slot, carried forward */
-	double *selected; /* by selector */
-	struct map *slot_of, *metric_of; /* series id -> index + 1 */
-	uint64_t scrapes;
-};
-
-static bool endpoint_got(const struct slot *s, unsigned got)
-{
-	bool goroutines = s->series->kind == SERIES_CLASS || s->series->kind == SERIES_TOTAL;
-
-	return got & (goroutines ? STORE_GOT_GOROUTINES : STORE_GOT_METRICS);
-}
-
-static void take_values(struct replay *r, const struct store_value *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		uintptr_t at = (uintptr_t)map_get(r->slot_of, key_of(&v[i].series_id));
-
-		if (at) {
-			r->value[at - 1] = v[i].value;
-			continue;
-		}
-		at = (uintptr_t)map_get(r->metric_of, key_of(&v[i].series_id));
-		if (at)
-			r->selected[at - 1] = v[i].value;
-	}
-}
-
-static void replay_cb(
-	void *arg, const struct store_scrape *scrape, const struct store_value *v, size_t n)
-{
-	struct replay *r = arg;
-	struct target *t = r->t;
-	double at = (double)scrape->at_ms / 1000;
-
-	r->scrapes++;
-	take_values(r, v, n);
-	if (scrape->got & STORE_GOT_GOROUTINES)
-		t->last_at = at;
-	for (size_t i = 0; i < t->nslots; i++) {
-		struct slot *s = &t->slots[i];
-		struct series_context ctx;
-
-		if (!endpoint_got(s, scrape->got) || isnan(r->value[i]) ||
-			at <= s->series->recorded_at || (s->class && s->class->ignored))
-			continue;
-		ctx = target_context(t, s, r->value, r->selected);
-		if (!isnan(ctx.subtract))
-			series_sample(s->series, &t->rules->config->detect, at, r->value[i], &ctx);
-	}
-}
-
-static void index_series(struct target *t, struct replay *r)
-{
-	for (size_t i = 0; i < t->nslots; i++) {
-		int64_t id = t->slots[i].series->id;
-
-		r->value[i] = NAN;
-		map_put(r->slot_of, key_of(&id), (void *)(uintptr_t)(i + 1));
-	}
-	for (size_t i = 0; i < t->nmetrics; i++) {
-		if (t->metrics[i].series_id)
-			map_put(r->metric_of, key_of(&t->metrics[i].series_id),
-				(void *)(uintptr_t)(i + 1));
-	}
-	for (size_t i = 0; i < VITALS_SELECTORS_MAX; i++)
-		r->selected[i] = NAN;
-}
-
-static int replay_samples(struct target *t, struct err *err)
-{
-	double selected[VITALS_SELECTORS_MAX], from = INFINITY;
-	struct replay r = {.t = t, .selected = selected};
-	int rc;
-
-	for (size_t i = 0; i < t->nslots; i++)
-		from = MIN(from, t->slots[i].series->recorded_at);
-	if (!isfinite(from))
-		return 0;
-	r.value = xcalloc(t->nslots, sizeof(*r.value));
-	r.slot_of = map_new();
-	r.metric_of = map_new();
-	index_series(t, &r);
-	rc = store_load_scrapes(
-		t->p->loaded->store, t->id, (int64_t)(from * 1000), replay_cb, &r, err);
-	map_free(r.slot_of, NULL);
-	map_free(r.metric_of, NULL);
-	free(r.value);
-	return rc;
-}
-
-/* ---- findings of alerts that stand ---- */
-
-static void restore_findings(struct target *t)
-{
-	void *at = NULL;
-	const struct alert *a;
-
-	while ((a = alert_next(t->p->alerts, &at))) {
-		enum finding_kind kind = finding_kind_of(alert_labels_get(&a->labels, "alertname"));
-		struct finding *f;
-
-		if (kind == FINDING_KINDS || !a->holds || pipeline_target_is(t, a) == false)
-			continue;
-		f = finding_restore(t->findings, kind, alert_labels_get(&a->labels, "class"),
-			(double)a->raised_ms / 1000);
-		f->user = xstrdup(a->id);
-	}
-}
-
-int target_take_loaded(struct target *t, struct err *err)
+struct row_target *loaded_take(struct target *t, int64_t now_ms)
 {
 	struct loaded *l = t->p->loaded;
 	struct buf key = BUF_INIT;
 	struct row_target *row = NULL;
 
-	if (l)
-		row = map_get(
-			l->by_name, target_key(&key, str_of(t->job_name), str_of(t->instance)));
-	if (!row) {
-		t->id = ++t->p->ids->target_id;
-		map_put(t->p->known, target_key(&key, str_of(t->job_name), str_of(t->instance)),
-			t->p);
-		buf_release(&key);
-		return 0;
+	loaded_name(&key, str_of(t->job_name), str_of(t->instance));
+	if (l) {
+		row = map_get(l->by_name, buf_str(&key));
+		if (!row && (row = row_of_line(l, t, now_ms)))
+			t->continues = row->instance;
 	}
+	if (row && !row->taken && row->line.len)
+		lineage_count(t->p, row->line, -1);
+	if (row)
+		row->taken = true;
+	map_put(t->p->known, buf_str(&key), t->p);
 	buf_release(&key);
-	t->id = row->id;
-	t->first_seen_ms = row->first_seen_ms;
-	t->first_at = row->first_seen_ms ? (double)row->first_seen_ms / 1000 : NAN;
-	t->run_id = t->run_stored = row->run.id;
-	t->run_start_ms = row->run.start_ms;
-	t->run_first_ms = row->run.first_seen_ms;
-	if (row->run.id && !row->inferred)
-		t->run_start = (double)row->run.start_ms / 1000;
-	for (const struct row_series *r = row->series; r; r = r->next)
-		restore_series(t, row, r);
-	if (replay_samples(t, err))
-		return -1;
-	restore_findings(t);
-	return 0;
+	return row;
 }
 
 void pipeline_loaded(struct pipeline *p)
@@ -461,16 +252,38 @@ void pipeline_loaded(struct pipeline *p)
 	p->loaded = NULL;
 }
 
-bool pipeline_needs_store(const struct pipeline *p, struct str job, struct str instance)
+bool pipeline_knows(const struct pipeline *p, struct str job, struct str instance)
 {
 	struct buf key = BUF_INIT;
-	bool known = !p->loaded && map_get(p->known, target_key(&key, job, instance));
+	bool known = map_get(p->known, loaded_name(&key, job, instance));
 
-	for (size_t i = 0; known && i < p->nparked; i++)
-		known = !str_is(job, p->parked[i]->job_name) ||
-			!str_is(instance, p->parked[i]->instance);
 	buf_release(&key);
 	return known;
+}
+
+/* A history of another instance, for one that has none. */
+static bool line_in_store(const struct pipeline *p, const struct config_job *job,
+	struct str instance, const struct config_labels *labels)
+{
+	struct buf line = BUF_INIT;
+	bool is = lineage_text(job, instance, labels, &line) &&
+		  (p->lines_stale || map_get(p->lines, buf_str(&line)));
+
+	buf_release(&line);
+	return is;
+}
+
+bool pipeline_needs_store(const struct pipeline *p, const struct config_job *job,
+	struct str instance, const struct config_labels *labels)
+{
+	if (p->loaded)
+		return false;
+	for (size_t i = 0; i < p->nparked; i++) {
+		if (str_is(job->name, p->parked[i]->job_name) &&
+			str_is(instance, p->parked[i]->instance))
+			return false;
+	}
+	return pipeline_knows(p, job->name, instance) || line_in_store(p, job, instance, labels);
 }
 
 /* Alerts of targets that are no longer configured end. */

@@ -1,5 +1,6 @@
 /* Targets that come, go and change, and a configuration that takes another one's place. */
 #include "pipeline_reload.h"
+#include "pipeline_lineage.h"
 #include "log.h"
 #include "xalloc.h"
 
@@ -177,6 +178,15 @@ static void move_vitals(struct target *t)
 	vitals_free(old);
 }
 
+void target_rewant(struct target *t)
+{
+	move_vitals(t);
+	for (size_t i = 0; i < t->nslots; i++) {
+		if (t->slots[i].class)
+			target_set_rule(t, &t->slots[i], t->slots[i].class->rule);
+	}
+}
+
 /* Sensitivity and sizes that matter; the window is another matter (app_reload.c). */
 static void retune(struct target *t, const struct detect_params *params)
 {
@@ -204,11 +214,7 @@ void target_reconfigure(struct target *t)
 	t->rules->users++;
 	target_make_tally(t);
 	move_classes(t, t->tally);
-	move_vitals(t);
-	for (size_t i = 0; i < t->nslots; i++) {
-		if (t->slots[i].class)
-			target_set_rule(t, &t->slots[i], t->slots[i].class->rule);
-	}
+	target_rewant(t);
 	if (!same_params(&old->config->detect, &t->rules->config->detect))
 		retune(t, &t->rules->config->detect);
 	tally_free(tally);
@@ -268,10 +274,11 @@ void pipeline_update(struct target *t, const struct config_job *job,
 	const struct config_labels *labels, int64_t now_ms)
 {
 	t->job = job;
-	if (same_labels(&t->labels, labels))
-		return;
-	end_identity(t, now_ms);
-	target_set_labels(t, labels);
+	if (!same_labels(&t->labels, labels)) {
+		end_identity(t, now_ms);
+		target_set_labels(t, labels);
+	}
+	target_set_line(t);
 }
 
 /* ---- coming and going ---- */
@@ -325,6 +332,8 @@ void pipeline_sweep(struct pipeline *p, int64_t now_ms)
 			now_ms >= t->parked_ms)
 			continue;
 		take_out(p->parked, &p->nparked, i);
+		if (t->line)
+			lineage_count(p, str_n(t->line, t->line_len), 1);
 		target_free(t);
 	}
 }
@@ -348,6 +357,7 @@ int pipeline_reconfigure(
 	for (size_t i = 0; external && i < p->ntargets; i++)
 		end_identity(p->targets[i], now_ms);
 	p->config = config;
+	p->lines_stale = true;
 	pipeline_set_host(p);
 	for (size_t i = 0; i < p->nparked; i++)
 		target_reconfigure(p->parked[i]);

@@ -9,7 +9,7 @@
 #ifndef LEAKWATCH_PIPELINE_RELOAD_H
 #define LEAKWATCH_PIPELINE_RELOAD_H
 
-#include "pipeline_internal.h"
+#include "pipeline_series.h"
 
 /* Sorts goroutines; kept as long as a target is sorted by it. */
 struct ruleset {
@@ -33,6 +33,8 @@ struct ruleset *ruleset_new(const struct config *config, struct err *err);
 void ruleset_drop(struct pipeline *p, struct ruleset *r);
 /* Takes over the pipeline's rules; not within a scrape. */
 void target_reconfigure(struct target *t);
+/* Asks for the metrics that its job and rules name now. */
+void target_rewant(struct target *t);
 /* After the first body sorted by new rules: classes that lost their goroutines to others. */
 void target_resorted(struct target *t);
 struct target *pipeline_take_parked(struct pipeline *p, const char *job, const char *instance);
@@ -41,9 +43,10 @@ struct target *pipeline_take_parked(struct pipeline *p, const char *job, const c
 /* It left: its row says when. */
 void target_put_gone(struct target *t, int64_t now_ms);
 
-/* pipeline_load.c */
+/* pipeline_load.c, pipeline_restore.c */
 void loaded_free(struct loaded *l);
-int target_take_loaded(struct target *t, struct err *err);
+int target_take_loaded(struct target *t, int64_t now_ms, struct err *err);
+void target_restore_findings(struct target *t);
 
 /* pipeline_view.c */
 void target_note_view(struct target *t, const struct scrape_cycle *c);

@@ -290,6 +290,8 @@ static void put_run(struct target *t, struct store_batch *b, int64_t now_ms)
 		buf_addf(&info, "version %s", vitals_version(t->vitals));
 	if (vitals_go_version(t->vitals)[0])
 		buf_addf(&info, "%s%s", info.len ? ", " : "", vitals_go_version(t->vitals));
+	if (t->line)
+		buf_addf(&info, "%sinstance %s", info.len ? ", " : "", t->instance);
 	row.info = buf_str(&info);
 	store_put_run(b, &row);
 	buf_release(&info);

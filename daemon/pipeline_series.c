@@ -362,12 +362,25 @@ static bool all_fell(const struct target *t)
 	return fell * 2 > had;
 }
 
+/* It answers for the first time in another one's place: that is a restart, whatever it says. */
+static bool succeeded(struct target *t, double start, double now, double *at)
+{
+	if (!t->successor || (!t->dump_ok && !t->metrics_ok))
+		return false;
+	t->successor = false;
+	t->run_start = start;
+	*at = isnan(t->last_at) ? now : MIN(MAX(isnan(start) ? now : start, t->last_at), now);
+	return true;
+}
+
 bool target_restarted(struct target *t, double *at)
 {
 	double start = t->metrics_ok ? vitals_get(t->vitals, VITAL_START) : NAN;
 	double now = (double)t->p->now_ms / 1000;
 	bool known = !isnan(t->run_start);
 
+	if (succeeded(t, start, now, at))
+		return true;
 	if (!isnan(start)) {
 		t->run_start = start;
 		if (!known || fabs(start - t->run_start_ms / 1000.0) <= START_WOBBLE_S) {

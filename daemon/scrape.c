@@ -197,6 +197,13 @@ void scrape_remove(struct scrape_target *t)
 	scrape_arm(s);
 }
 
+void scrape_hand_over(struct scrape_target *t, void *user)
+{
+	drop_cycle(t);
+	t->user = user;
+	scrape_arm(t->scrape);
+}
+
 void *scrape_target_user(const struct scrape_target *t)
 {
 	return t->user;

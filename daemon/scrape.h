@@ -109,6 +109,9 @@ void scrape_stop(struct scrape *s);
 /* NULL with err when the configuration makes no sense.  user is for the caller. */
 struct scrape_target *scrape_add(
 	struct scrape *s, const struct scrape_target_config *config, void *user, struct err *err);
+/* It is for another user from now on; a cycle that is under way is left where it is.  Not from
+ * within callbacks. */
+void scrape_hand_over(struct scrape_target *t, void *user);
 /* No callback about t comes any more; t must not be used after. */
 void scrape_remove(struct scrape_target *t);
 void *scrape_target_user(const struct scrape_target *t);

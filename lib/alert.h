@@ -118,6 +118,10 @@ const struct alert *alert_raise(struct alert_table *t, enum alert_kind kind,
 	const struct label *labels, size_t nlabels, const struct alert_labels *annotations,
 	const char *why, int64_t now_ms, struct err *err);
 
+/* As alert_raise, of an alert that stands: whatever its labels are.  NULL when there is none. */
+const struct alert *alert_renew(struct alert_table *t, const char *id,
+	const struct alert_labels *annotations, const char *why);
+
 /* The condition ended.  false when there is no such alert, or it had ended before. */
 bool alert_clear(
 	struct alert_table *t, const char *id, enum alert_end end, const char *why, int64_t now_ms);

@@ -299,6 +299,25 @@ static void set_annotations(
 	buf_release(&text);
 }
 
+static const struct alert *renew(struct alert_table *t, struct alert *a,
+	const struct alert_labels *annotations, const char *why)
+{
+	a->holds = true;
+	a->cleared_ms = 0;
+	set_annotations(a, annotations, &t->rules[a->kind]);
+	set_reason(a, why);
+	return a;
+}
+
+const struct alert *alert_renew(struct alert_table *t, const char *id,
+	const struct alert_labels *annotations, const char *why)
+{
+	struct alert *a = look_up(t, id);
+
+	assert(!t->telling);
+	return a ? renew(t, a, annotations, why) : NULL;
+}
+
 const struct alert *alert_raise(struct alert_table *t, enum alert_kind kind,
 	const struct label *labels, size_t nlabels, const struct alert_labels *annotations,
 	const char *why, int64_t now_ms, struct err *err)
@@ -309,11 +328,7 @@ const struct alert *alert_raise(struct alert_table *t, enum alert_kind kind,
 	assert(!t->telling);
 	if (a) {
 		free(key);
-		a->holds = true;
-		a->cleared_ms = 0;
-		set_annotations(a, annotations, &t->rules[kind]);
-		set_reason(a, why);
-		return a;
+		return renew(t, a, annotations, why);
 	}
 	if (map_count(t->by_key) >= ALERT_TABLE_MAX) {
 		err_set(err, "there are %d alerts already: %s is not raised", ALERT_TABLE_MAX,

@@ -162,7 +162,7 @@ static const struct key job_keys[] = {
 		"Where the metrics are asked for, when it is not the target's address."),
 	V("scrape_budget", PERCENT, config_job, scrape_budget, "1%", 0, 1, LATER,
 		"Share of a core that scrapes may cost a target; 0: no budget."),
-	V("lineage", LABEL_NAMES, config_job, lineage, NULL, 0, 0, LATER,
+	V("lineage", LABEL_NAMES, config_job, lineage, NULL, 0, 0, 0,
 		"Labels under which a new instance continues an old one's history."),
 	V("body_size_limit", SIZE, config_job, body_size_limit_bytes, "32MB", KIB, GIB, 0,
 		"Largest body that is read, uncompressed."),

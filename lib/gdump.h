@@ -77,12 +77,14 @@ struct gdump_stats {
 	uint64_t records; /* groups handed out or known */
 	uint64_t duplicates; /* debug=2: same id printed again (crash dumps do); not in parsed */
 	uint64_t lost; /* debug=1: announced - parsed when positive; debug=2: headers that were cut
-			  or cannot be read (one whose stack is cut is parsed, INCOMPLETE) */
+			  or cannot be read (one whose stack is cut is parsed, INCOMPLETE), and a
+			  stack before the first header, where the head was cut off */
 	uint64_t bad_lines; /* lines that fitted nowhere; text before the dump is not counted */
 	uint64_t bytes, lines;
 	bool truncated; /* ended in mid-record, ended too early, or is exactly 64 MiB long */
 	uint32_t first_bad_line; /* 0 when there is none */
 	char first_bad[160]; /* why, with what was received; printable ASCII */
+	char profile[32]; /* GDUMP_COUNT: the profile's name, "threadcreate"; printable ASCII */
 };
 
 struct gdump;

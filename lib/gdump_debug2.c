@@ -1,6 +1,7 @@
 /* debug=2, SIGQUIT and panics: "goroutine 5 [select, 3 minutes]:" and its stack. */
 #include "gdump_frame.h"
 #include "gdump_internal.h"
+#include "gdump_outside.h"
 #include "xalloc.h"
 
 #include <stdlib.h>

@@ -83,6 +83,8 @@ struct gdump {
 	bool profile_seen; /* "goroutine profile: total N" */
 	bool crash; /* something that only SIGQUIT and panics print */
 	bool runtime_stack; /* inside "runtime stack:", frames without a goroutine */
+	bool function_before; /* the line before, outside of every record, looks like one */
+	bool headless; /* a stack came before the first header */
 	bool header_inside; /* "goroutine N [" was seen, but not where a line begins */
 	uint64_t counted; /* debug=1 part of stats.parsed */
 
@@ -109,9 +111,6 @@ static inline void gdump_add_end(struct gdump *g)
 
 /* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
 void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);
-
-/* What SIGQUIT, panics, `go run` and `go test` print around and between goroutines. */
-bool gdump_is_crash_line(struct str line);
 
 /* gdump_text.c: pieces of the grammar that both formats use. */
 struct frame *gdump_add_frame(struct gdump *g, unsigned *flags);

@@ -29,6 +29,8 @@ static const struct {
 	{"seconds and debug params", "a refusal of the parameters seconds and debug together"},
 	{"Could not enable CPU profiling", "a CPU profiler's error text"},
 	{"go 1.", "an execution trace"},
+	{"num_symbols: ", "what /debug/pprof/symbol answers"},
+	{"WARNING: DATA RACE", "a report of the race detector"},
 	{"%!PS", "PostScript"},
 	{"%PDF", "a PDF document"},
 	{"\x7f"
@@ -42,23 +44,72 @@ void received_excerpt(struct str s, char *out, size_t size)
 
 	while (n < s.len && n < size - 1) {
 		unsigned char c = (unsigned char)s.p[n];
+		bool blank = c == '\t' || c == '\n' || c == '\r';
 
-		out[n++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+		out[n++] = blank ? ' ' : c >= 0x20 && c < 0x7f ? (char)c : '?';
 	}
 	out[n] = '\0';
 	if (s.len >= size)
 		memcpy(out + size - 4, "...", 4);
 }
 
+/* Control characters that no text holds; NUL is asked for by itself. */
 static bool is_binary(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != 0x1b && c != '\f')
+		if (c && c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != 0x1b && c != '\f')
 			return true;
 	}
 	return false;
+}
+
+/* What stands between the two words in s, or nothing. */
+static struct str between(struct str s, struct str before, struct str after)
+{
+	ptrdiff_t at = str_find(s, before), end;
+
+	if (at < 0)
+		return str_n(s.p, 0);
+	s = str_from(s, (size_t)at + before.len);
+	end = str_find(s, after);
+	return end < 0 ? str_n(s.p, 0) : str_trim(str_sub(s, 0, (size_t)end));
+}
+
+static void quote(const char *what, struct str s, char *out, size_t size)
+{
+	char excerpt[72];
+
+	received_excerpt(s, excerpt, sizeof(excerpt));
+	snprintf(out, size, "%s \"%s\"", what, excerpt);
+}
+
+/* net/http's Redirect writes <a href="WHERE">Moved Permanently</a>. and nothing else. */
+static bool is_redirect(struct str text)
+{
+	static const char *const words[] = {"Moved Permanently</a>", "Found</a>", "See Other</a>",
+		"Temporary Redirect</a>", "Permanent Redirect</a>"};
+
+	for (size_t i = 0; str_starts(text, STR("<a href=\"")) && i < ARRAY_LEN(words); i++) {
+		if (str_find(text, str_of(words[i])) > 0)
+			return true;
+	}
+	return false;
+}
+
+static void what_html(struct str text, char *out, size_t size)
+{
+	struct str title = between(text, STR("<title>"), STR("</title>"));
+
+	if (is_redirect(text))
+		quote("a redirect to", between(text, STR("href=\""), STR("\"")), out, size);
+	else if (str_is(title, "/debug/pprof/"))
+		snprintf(out, size, "pprof's index page (the dump is below it)");
+	else if (title.len)
+		quote("an HTML page titled", title, out, size);
+	else
+		snprintf(out, size, "an HTML page or XML");
 }
 
 /* The part behind the headers of a saved HTTP answer, or head itself. */
@@ -75,14 +126,32 @@ static struct str without_http(struct str head)
 	return at >= 0 ? str_from(head, (size_t)at + 2) : head;
 }
 
+/* A saved answer that sends elsewhere: its header tells where. */
+static bool what_redirect(struct str head, char *out, size_t size)
+{
+	struct str where = between(head, STR("\nLocation: "), STR("\n"));
+
+	if (!str_starts(head, STR("HTTP/")) || where.len == 0 ||
+		!str_starts(str_sub(head, 8, 10), STR(" 3")))
+		return false;
+	quote("a redirect to", where, out, size);
+	return true;
+}
+
 void received_what(struct str head, char *out, size_t size)
 {
 	struct str text = head, line;
-	char begins[64];
 
 	if (str_starts(text, STR("\xef\xbb\xbf")))
 		text = str_from(text, 3);
-	text = str_trim(without_http(text));
+	if (what_redirect(text, out, size))
+		return;
+	text = without_http(text);
+	if (text.p != head.p && str_starts(text, STR("\x1f\x8b"))) {
+		snprintf(out, size, "HTTP headers and then gzip'd data (save it without them)");
+		return;
+	}
+	text = str_trim(text);
 	if (text.len == 0) {
 		snprintf(out, size, "an empty body");
 		return;
@@ -98,14 +167,17 @@ void received_what(struct str head, char *out, size_t size)
 
 		snprintf(out, size, "%s",
 			profile ? "binary data (perhaps a debug=0 profile)" : "binary data");
+	} else if (memchr(text.p, '\0', text.len)) {
+		snprintf(out, size, "words set apart by NUL, as /debug/pprof/cmdline has them");
 	} else if (text.p[0] == '<') {
-		snprintf(out, size, "an HTML page or XML");
+		what_html(text, out, size);
+	} else if (str_find(text, STR("\"cmdline\": [")) > 0) {
+		snprintf(out, size, "the JSON of expvar (/debug/vars)");
 	} else if (text.p[0] == '{' ||
 		   (text.p[0] == '[' && text.len > 1 && strchr("{[\"", text.p[1]))) {
-		snprintf(out, size, "JSON");
+		quote("JSON that begins with", text, out, size);
 	} else {
 		str_line(&text, &line);
-		received_excerpt(line, begins, sizeof(begins));
-		snprintf(out, size, "text that begins with \"%s\"", begins);
+		quote("text that begins with", line, out, size);
 	}
 }

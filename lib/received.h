@@ -15,13 +15,14 @@
 
 /*
  * Writes a noun phrase into out, at most size bytes with its NUL, printable ASCII only: "an HTML
- * page", "a heap profile", "an empty body", "text that begins with \"…\"".
+ * page titled \"…\"", "a heap profile", "an empty body", "text that begins with \"…\"".
  */
 void received_what(struct str head, char *out, size_t size);
 
 /*
- * The first bytes of s for a message: bytes that are not printable ASCII become '?', and a longer
- * text is cut and ends in "...".  out is at most size bytes with its NUL; size is at least 4.
+ * The first bytes of s for a message: tabs and line ends become blanks, other bytes that are not
+ * printable ASCII '?', and a longer text is cut and ends in "...".  out is at most size bytes with
+ * its NUL; size is at least 4.
  */
 void received_excerpt(struct str s, char *out, size_t size);
 

@@ -78,8 +78,13 @@ static void add_head(const struct report *r, const struct report_view *view, str
 	struct str note = view->note, line;
 
 	safe_add(out, view->name);
-	buf_addf(out, ": %llu goroutine%s in %zu class%s (%s)\n", total, plural(total), r->nclasses,
-		r->nclasses == 1 ? "" : "es", gdump_format_name(r->stats.format));
+	if (r->stats.format == GDUMP_COUNT)
+		buf_addf(out, ": %llu of the profile %s in %zu class%s (no goroutines)\n", total,
+			r->stats.profile, r->nclasses, r->nclasses == 1 ? "" : "es");
+	else
+		buf_addf(out, ": %llu goroutine%s in %zu class%s (%s)\n", total, plural(total),
+			r->nclasses, r->nclasses == 1 ? "" : "es",
+			gdump_format_name(r->stats.format));
 	while (str_line(&note, &line))
 		buf_addf(out, "  %.*s\n", STR_ARG(line));
 	report_add_losses(r, "  ", out);

@@ -163,7 +163,22 @@ static const struct {
 	{"debug=1 whose head was cut off",
 		"#\t0x1\tmain.g+0x1\t/a.go:1\n\n2 @ 0x2 0x9\n#\t0x1\tmain.f+0x1\t/a.go:5\n\n",
 		"2x main.f /a.go:5;\n"
-		"debug1 announced=0 parsed=2 records=1 duplicates=0 lost=0 bad=0 lines=5 "},
+		"debug1 announced=0 parsed=2 records=1 duplicates=0 lost=0 bad=1 lines=5 first=3 "
+		"the beginning is cut off: no line with the total before: \"2 @ 0x2 0x9\""},
+	{"debug=2 whose head was cut off: a goroutine is missing, and told",
+		"main.g(0x1)\n\t/a.go:1 +0x1\n" FRAME "\ngoroutine 2 [select]:\n" FRAME,
+		"#2 [select] 0m" SEEN "\ndebug2 announced=0 parsed=1 records=1 duplicates=0 lost=1 "
+		"bad=1 lines=8 first=2 the beginning is cut off: a stack without its header: "},
+	{"what only looks like that: nothing is missing",
+		"I0101 loading(x)\n\t/etc/a.conf:12\nruntime stack:\nruntime.throw()\n"
+		"\t/p.go:1 +0x5c\n\ngoroutine 2 [select]:\n" FRAME,
+		"#2 [select] 0m" SEEN "\ncrash announced=0 parsed=1 records=1 duplicates=0 lost=0 "
+		"bad=0 "},
+	{"between Docker's words",
+		"=== BEGIN goroutine stack dump ===\ngoroutine 2 [select]:\n" FRAME
+		"\n=== END goroutine stack dump ===\n",
+		"#2 [select] 0m" SEEN "\ndebug2 announced=0 parsed=1 records=1 duplicates=0 lost=0 "
+		"bad=0 "},
 	{"debug=1 that ends too early",
 		"goroutine profile: total 9\n2 @ 0x2 0x9\n#\t0x1\tmain.f+0x1\t/a.go:5\n\n",
 		"2x main.f /a.go:5;\ndebug1 announced=9 parsed=2 records=1 duplicates=0 lost=7 "
@@ -172,7 +187,7 @@ static const struct {
 		"goroutine profile: total 9\n2 @ 0x2 0x9\n#\t0x1\tmain.f+0x1\t/a.g",
 		"2x incomplete\ndebug1 announced=9 parsed=2 records=1 duplicates=0 lost=7 bad=1 "
 		"lines=3 truncated first=3 not a frame of a debug=1 record: "
-		"\"#?0x1?main.f+0x1?/a.g\""},
+		"\"# 0x1 main.f+0x1 /a.g\""},
 	{"debug=1 cut between frames: the PCs tell that one is missing",
 		"goroutine profile: total 2\n2 @ 0x2 0x5 0x9\n#\t0x1\tmain.f+0x1\t/a.go:5",
 		"2x incomplete main.f /a.go:5;\ndebug1 announced=2 parsed=2 records=1 duplicates=0 "

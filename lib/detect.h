@@ -44,7 +44,7 @@ const char *verdict_state_name(enum verdict_state s); /* "ok", "watching", … *
 
 /*
  * ref is the growth that matters; every size in the tests is a multiple of ref / 50 (ref_bytes / 50
- * for bytes).  With 50, suspect needs a growth of 10 goroutines, leaking 15, leaking in under 2.5
+ * for bytes).  With 50, suspect needs a growth of 10 goroutines, leaking 10, leaking in under 2.5
  * hours 1,000; with 500 ten times as many.
  */
 struct detect_params {
@@ -101,8 +101,9 @@ void detect_sample(struct detect *d, double t, double value, double load);
 /* The process was found to have restarted at t. */
 void detect_restart(struct detect *d, double t);
 /*
- * The goroutines behind the series are looked at: its counts alone become leaking only by the table
- * of low sensitivity, or when it is urgent.  Not part of the record.
+ * The goroutines behind the series are looked at: a rise of less than a day becomes leaking by
+ * counts alone only when it is twentyfold (threefold over four days of history), or urgent.  Not
+ * part of the record.
  */
 void detect_set_strict(struct detect *d, bool strict);
 /*

@@ -4,75 +4,126 @@
 #include <math.h>
 #include <string.h>
 
-/* Lengths in windows; those of RING_DAY are one more (n values span n - 1 steps). */
+/*
+ * Lengths in windows; those of RING_DAY are one more (n values span n - 1 steps).  `first` is how
+ * many of them the reference knows: it leaves what is longer than 30 h to the daily values.
+ */
 static const struct {
-	int n[9], count, shortest; /* shortest: of "everything since the run began" */
+	int n[11], count, shortest; /* shortest: of "everything since the run began" */
+	int first;
 } looks[RINGS] = {
-	[RING_FAST] = {{15, 20, 25, 30}, 4, 15},
-	[RING_TEN] = {{6, 12, 18, 24, 36}, 5, 6},
-	[RING_HOUR] = {{9, 12, 18, 24, 30}, 5, 9},
-	[RING_DAY] = {{5, 7, 9, 13, 17, 21, 29, 41, 57}, 9, 4},
+	[RING_FAST] = {{15, 20, 25, 30}, 4, 15, 0},
+	[RING_TEN] = {{6, 12, 18, 24, 36}, 5, 6, 5},
+	[RING_HOUR] = {{9, 12, 18, 24, 30, 42, 54, 72, 96, 120, 144}, 11, 9, 5},
+	[RING_DAY] = {{5, 7, 9, 13, 17, 21, 29, 41, 57}, 9, 4, 9},
 };
 
-/* Bands of the length of a rise: under 2.5 h, to 5.5 h, to 23 h, longer. */
-#define BANDS 4
-static const double band_edge[BANDS - 1] = {2.5 * HOUR, 5.5 * HOUR, 23 * HOUR};
+/* Bands of the length of a rise: under 2.5 h, to 5.5 h, to 8 h, to 23 h, longer. */
+#define BANDS 5
+#define DAYS  (BANDS - 1)
+static const double band_edge[BANDS - 1] = {2.5 * HOUR, 5.5 * HOUR, 8 * HOUR, 23 * HOUR};
 
 #define NEVER INFINITY
 
-struct table {
-	double ratio[2][BANDS]; /* times its earlier peak: short history, 4 days or more */
+/* What is asked of the shape of an even rise; of four parts, under 8 windows, `even` is asked half.
+ */
+struct limits {
 	double ref; /* growth in units */
-	double ref_short; /* the same for rises of less than a day */
-	int bouts;
-	double bouts_even, bouts_ratio;
+	double clear; /* times the drawdown */
+	double even;
+	double late, late_most; /* share of the second half: not slowing, not a morning either */
+	double tail;
+	double before; /* at most: growth of the stretch before */
 };
 
-/* Rows of the table in leakwatch-detect(7), "Operating points". */
+/* What is asked of a rise in bouts. */
+struct bouts_limits {
+	int bouts;
+	double look, clear, even, late, late_most, tail, before;
+};
+
+struct table {
+	double ratio[2][BANDS]; /* times its earlier peak: short history, 4 days or more */
+	struct limits under_day, days;
+	double line; /* evenness that is enough for LINE; NEVER */
+	struct bouts_limits bouts[3]; /* any of them; bouts 0 ends */
+	double bouts_ratio;
+};
+
+#define ANY INFINITY
+
+/* Rows of the tables in leakwatch-detect(7), "Operating points". */
 static const struct table suspects[] = {
-	[DETECT_LOW] = {{{10, 4, 2, 1.05}, {2, 1.5, 1.2, 1.05}}, 10, 10, 3, 1.5, 1.05},
-	[DETECT_NORMAL] = {{{10, 3, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.05}}, 10, 10, 2, 1.5, 1.05},
-	[DETECT_HIGH] = {{{10, 1.5, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.03}}, 10, 10, 2, 1.5, 1.05},
+	[DETECT_LOW] = {{{10, 4, 2, 2, 1.05}, {2, 1.5, 1.2, 1.2, 1.05}},
+		{10, 3, 5.5, .45, ANY, .9, 1}, {10, 3, 5.5, .45, ANY, .9, 1}, NEVER,
+		{{3, DAY, 5, 1.5, .3, ANY, 0, ANY}}, 1.05},
+	[DETECT_NORMAL] = {{{10, 3, 1.15, 1.15, 1.05}, {1.5, 1.15, 1.15, 1.15, 1.05}},
+		{10, 3, 5.5, .45, ANY, .9, 1}, {10, 3, 5.5, .45, ANY, .9, 1}, NEVER,
+		{{2, DAY, 5, 1.5, .3, ANY, 0, ANY}}, 1.05},
+	[DETECT_HIGH] = {{{10, 1.5, 1.10, 1.10, 1.03}, {1.3, 1.10, 1.10, 1.10, 1.03}},
+		{10, 3, 5.5, .45, ANY, .9, 1}, {10, 3, 5.5, .45, ANY, .9, 1}, NEVER,
+		{{2, DAY, 5, 1.5, .3, ANY, 0, ANY}}, 1.05},
 };
 static const struct table pages[] = {
-	[DETECT_LOW] = {{{NEVER, NEVER, 20, 1.10}, {NEVER, NEVER, 1.5, 1.10}}, 15, 100, 4, 2.5,
-		1.10},
-	[DETECT_NORMAL] = {{{NEVER, 10, 6, 1.03}, {NEVER, 10, 1.3, 1.03}}, 15, 100, 4, 2.5, 1.03},
-	[DETECT_HIGH] = {{{NEVER, 6, 3, 1.03}, {NEVER, 4, 1.2, 1.03}}, 15, 15, 3, 2.5, 1.03},
+	[DETECT_LOW] = {{{NEVER, NEVER, 20, 20, 1.03}, {NEVER, NEVER, 3, 3, 1.03}},
+		{100, 300, 6, .45, .57, .9, 1}, {15, 3, 5.5, .45, ANY, .9, 1}, NEVER,
+		{{5, 30 * HOUR, 8, 2.5, .35, ANY, 0, ANY}}, 1.03},
+	[DETECT_NORMAL] = {{{NEVER, 15, 10, 5, 1}, {NEVER, 10, 2, 2, 1}},
+		{100, 300, 6, .45, .57, .9, 1}, {10, 3, 5, .45, ANY, .9, 1.3}, 7.4,
+		{{4, DAY, 5, 2.5, .35, ANY, 0, ANY}, {3, 30 * HOUR, 5, 2.2, .35, .75, .5, 1.5},
+			{2, 42 * HOUR, 10, 2.5, .3, .7, .7, 1.5}},
+		1},
+	[DETECT_HIGH] = {{{NEVER, 6, 3, 2, 1}, {NEVER, 4, 1.2, 1.2, 1}},
+		{15, 30, 5.5, .45, .7, .9, 1}, {10, 3, 5, .4, ANY, .8, 1.3}, 7,
+		{{3, DAY, 5, 2.2, .3, ANY, 0, ANY}, {2, 30 * HOUR, 5, 1.8, .3, .75, .5, 1.5}}, 1},
 };
-/* The reference's: a rise of a day had to be 10 % above its peak. */
-static const struct table reference_page = {
-	{{NEVER, 10, 6, 1.10}, {NEVER, 10, 1.3, 1.10}}, 15, 15, 4, 2.5, 1.10};
+/* Where the goroutines themselves are looked at: what tells the rises under a day apart. */
+static const struct table strict_page = {{{NEVER, NEVER, 20, 20, 1}, {NEVER, NEVER, 3, 3, 1}},
+	{100, 300, 6, .45, .57, .9, 1}, {10, 3, 5, .45, ANY, .9, 1.3}, NEVER,
+	{{4, DAY, 5, 2.5, .35, ANY, 0, ANY}, {3, 30 * HOUR, 5, 2.2, .35, .75, .5, 1.5},
+		{2, 42 * HOUR, 10, 2.5, .3, .7, .7, 1.5}},
+	1};
+static const struct table reference_page = {{{NEVER, 10, 6, 6, 1.10}, {NEVER, 10, 1.3, 1.3, 1.10}},
+	{15, 3, 5.5, .45, ANY, .9, 1}, {15, 3, 5.5, .45, ANY, .9, 1}, NEVER,
+	{{4, DAY, 5, 2.5, .3, ANY, 0, ANY}}, 1.10};
 
 #define MIN_GROWTH   10.0 /* units: a smaller rise is not looked at */
 #define NOISE	     .3 /* units: drawdown of a series without noise */
 #define PRESENT	     .6 /* of a lookback's windows */
 #define LOAD_SHARE   .5
-#define STEADY_LATE  .45
-#define STEADY_TAIL  .9
-#define STEADY_EVEN  5.5
 #define EVEN_SHORT   2.5 /* of four parts, under 8 windows */
-#define STEADY_CLEAR 3 /* times the drawdown */
 #define FRESH_GROWTH 200 /* units, under 2.5 h and without a history */
-#define BOUTS_LOOK   (24 * HOUR)
-#define BOUTS_CLEAR  5
-#define BOUTS_LATE   .3
+#define WATCH_CLEAR  3 /* times the drawdown */
 #define MEDIANS	     .3 /* of the growth, that the day's medians share */
 
+/* LINE: so straight for a third of a day that no fill and no morning looks like it. */
+#define LINE_LOOK      (8 * HOUR)
+#define LINE_GROWTH    30
+#define LINE_CLEAR     100
+#define LINE_RATIO     1.15
+#define LINE_LATE      .46
+#define LINE_LATE_MOST .57
+#define LINE_TAIL      .9
+
 /* A page in under 2.5 h: only what is large, steep and straight. */
-#define URGENT_GROWTH 1000
-#define URGENT_FAST   1500 /* on floors of 2 minutes, in which half an hour can be a rise */
-#define URGENT_RATIO  5
-#define URGENT_CLEAR  10
-#define URGENT_EVEN   6.0
-#define URGENT_SOON   200 /* units that are enough when the limit would be reached within */
-#define URGENT_WITHIN (6 * HOUR)
+#define URGENT_GROWTH	 1000
+#define URGENT_FAST	 1500 /* on floors of 2 minutes, in which half an hour can be a rise */
+#define URGENT_RATIO	 5
+#define URGENT_CLEAR	 10
+#define URGENT_EVEN	 6.0
+#define URGENT_LATE	 .45
+#define URGENT_LATE_MOST .57
+#define URGENT_TAIL	 .9
+#define URGENT_SOON	 200 /* units that are enough when the limit would be reached within */
+#define URGENT_WITHIN	 (6 * HOUR)
 
 /* What grew by hundreds within minutes is looked at before the counts can judge it. */
 #define QUICK_WINDOWS 9
 #define QUICK_GROWTH  200 /* units */
 #define QUICK_RATIO   1.5 /* times its peak before, which may be what it took while it warmed up */
 #define QUICK_LATE    .4
+#define QUICK_CLEAR   3
+#define QUICK_EVEN    5.5
 
 static int band_of(double look)
 {
@@ -93,27 +144,53 @@ static double ratio_of(const struct detect *d, const struct rise *r)
 	return r->now / fmax(r->peak, d->unit);
 }
 
-static bool is_straight(const struct rise *r, double even)
+static bool is_within(double x, double least, double most)
 {
-	return r->shape.even >= even && r->shape.late >= STEADY_LATE &&
-	       r->shape.tail >= STEADY_TAIL && r->before <= 1;
+	return x >= least && x <= most;
 }
 
 static bool is_steady(const struct detect *d, const struct rise *r, const struct table *t)
 {
 	int band = band_of(r->look);
 	bool history = r->history >= HISTORY;
+	const struct limits *l = band == DAYS ? &t->days : &t->under_day;
+	const struct trend_shape *s = &r->shape;
 
-	return ratio_of(d, r) >= t->ratio[history][band] && clearness(d, r) >= STEADY_CLEAR &&
-	       is_straight(r, r->shape.n >= 8 ? STEADY_EVEN : EVEN_SHORT) &&
-	       (band > 0 || history || r->shape.growth >= FRESH_GROWTH * d->unit);
+	return s->growth >= l->ref * d->unit && ratio_of(d, r) >= t->ratio[history][band] &&
+	       clearness(d, r) >= l->clear && s->even >= (s->n >= 8 ? l->even : EVEN_SHORT) &&
+	       is_within(s->late, l->late, l->late_most) && s->tail >= l->tail &&
+	       r->before <= l->before &&
+	       (band > 0 || history || s->growth >= FRESH_GROWTH * d->unit);
+}
+
+static bool is_line(const struct detect *d, const struct rise *r, const struct table *t)
+{
+	const struct trend_shape *s = &r->shape;
+
+	return r->look >= LINE_LOOK && s->n >= 8 && s->even >= t->line &&
+	       s->growth >= LINE_GROWTH * d->unit && clearness(d, r) >= LINE_CLEAR &&
+	       ratio_of(d, r) >= LINE_RATIO && is_within(s->late, LINE_LATE, LINE_LATE_MOST) &&
+	       s->tail >= LINE_TAIL && r->before <= 1;
+}
+
+static bool has_bouts(const struct detect *d, const struct rise *r, const struct bouts_limits *b)
+{
+	const struct trend_shape *s = &r->shape;
+
+	return b->bouts && s->bouts >= b->bouts && r->look >= b->look &&
+	       clearness(d, r) >= b->clear && s->even >= b->even &&
+	       is_within(s->late, b->late, b->late_most) && s->tail >= b->tail &&
+	       r->before <= b->before;
 }
 
 static bool is_bouts(const struct detect *d, const struct rise *r, const struct table *t)
 {
-	return r->look >= BOUTS_LOOK && ratio_of(d, r) >= t->bouts_ratio &&
-	       clearness(d, r) >= BOUTS_CLEAR && r->shape.bouts >= t->bouts &&
-	       r->shape.even >= t->bouts_even && r->shape.late >= BOUTS_LATE;
+	if (r->shape.growth < t->days.ref * d->unit || ratio_of(d, r) < t->bouts_ratio)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(t->bouts); i++)
+		if (has_bouts(d, r, &t->bouts[i]))
+			return true;
+	return false;
 }
 
 /* Time in which the rise would reach the limit; INFINITY without one. */
@@ -127,23 +204,23 @@ static double until_limit(const struct detect *d, const struct rise *r)
 static bool is_urgent(const struct detect *d, const struct rise *r)
 {
 	double enough = r->ring == RING_FAST ? URGENT_FAST : URGENT_GROWTH;
+	double late_most = d->as_reference ? ANY : URGENT_LATE_MOST;
 
 	if (until_limit(d, r) <= URGENT_WITHIN)
 		enough = URGENT_SOON;
 	return band_of(r->look) == 0 && r->shape.growth >= enough * d->unit &&
 	       ratio_of(d, r) >= URGENT_RATIO && clearness(d, r) >= URGENT_CLEAR &&
-	       is_straight(r, URGENT_EVEN);
+	       r->shape.even >= URGENT_EVEN && is_within(r->shape.late, URGENT_LATE, late_most) &&
+	       r->shape.tail >= URGENT_TAIL && r->before <= 1;
 }
 
 static bool passes(const struct detect *d, struct rise *r, const struct table *t)
 {
-	double ref = band_of(r->look) == BANDS - 1 ? t->ref : t->ref_short;
-
-	if (r->shape.growth < ref * d->unit || r->share < LOAD_SHARE)
+	if (r->share < LOAD_SHARE)
 		return false;
 	if (r->ring == RING_DAY && r->shape.growth2 < MEDIANS * r->shape.growth)
 		return false;
-	if (is_steady(d, r, t))
+	if (is_steady(d, r, t) || is_line(d, r, t))
 		r->how = RISE_STEADY;
 	else if (is_bouts(d, r, t))
 		r->how = RISE_BOUTS;
@@ -155,7 +232,7 @@ static bool passes(const struct detect *d, struct rise *r, const struct table *t
 static void judge(const struct detect *d, struct rise *r)
 {
 	const struct table *leaking = d->as_reference ? &reference_page
-				      : d->strict     ? &pages[DETECT_LOW]
+				      : d->strict     ? &strict_page
 						      : &pages[d->sensitivity];
 
 	r->level = RISE_NONE;
@@ -176,7 +253,7 @@ static void judge(const struct detect *d, struct rise *r)
 static bool is_rising(const struct detect *d, const struct rise *r)
 {
 	return (r->ring == RING_TEN || r->ring == RING_HOUR) && r->share >= LOAD_SHARE &&
-	       clearness(d, r) >= STEADY_CLEAR && r->shape.even >= EVEN_SHORT;
+	       clearness(d, r) >= WATCH_CLEAR && r->shape.even >= EVEN_SHORT;
 }
 
 bool rise_better(const struct rise *r, const struct rise *best)
@@ -324,18 +401,30 @@ static void test_lookback(const struct detect *d, enum ring_id id, int64_t i0, i
 	}
 }
 
+/* Without its load the newest window says nothing of what the load does not explain. */
+static bool newest_is_known(const struct detect *d, enum ring_id id)
+{
+	const struct ring *r = &d->m->ring[id];
+
+	if (id == RING_TEN || id == RING_HOUR)
+		return !isnan(d->as_reference ? ring_at(r, r->floor, r->closed - 1)
+					      : windows_less_load(d->m, r, r->closed - 1));
+	return !isnan(ring_at(r, r->floor, r->closed - 1));
+}
+
 void tests_ring(const struct detect *d, enum ring_id id, struct rise *best, struct rise *watch)
 {
 	const struct ring *r = &d->m->ring[id];
+	int count = d->as_reference ? looks[id].first : looks[id].count;
 	int64_t from, have;
 	bool whole;
 
-	if (isnan(ring_at(r, r->floor, r->closed - 1)))
+	if (count == 0 || !newest_is_known(d, id))
 		return;
 	from = tests_first_window(d, id);
 	have = r->closed - from;
-	whole = have >= looks[id].shortest && have < looks[id].n[looks[id].count - 1];
-	for (int k = 0; k < looks[id].count && looks[id].n[k] <= have; k++) {
+	whole = have >= looks[id].shortest && have < looks[id].n[count - 1];
+	for (int k = 0; k < count && looks[id].n[k] <= have; k++) {
 		test_lookback(d, id, r->closed - looks[id].n[k], from, best, watch);
 		if (looks[id].n[k] == have)
 			whole = false;
@@ -384,7 +473,7 @@ bool tests_quick(const struct detect *d, struct rise *out)
 	measure_levels(d->m, &r, start, ring->closed - 1);
 	r.share = share_left(d->m, &r, i0);
 	if (r.share < LOAD_SHARE || ratio_of(d, &r) < QUICK_RATIO ||
-		clearness(d, &r) < STEADY_CLEAR || r.shape.even < STEADY_EVEN ||
+		clearness(d, &r) < QUICK_CLEAR || r.shape.even < QUICK_EVEN ||
 		r.shape.late < QUICK_LATE)
 		return false;
 	rate_of_rise(d, &r, x, i0);

@@ -52,6 +52,8 @@ BENCH_SRC  := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN  := $(BENCH_SRC:%.c=$(BUILD)/%)
 SIM_SRC    := $(sort $(wildcard tests/sim/sim_*.c))
 SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
+WORLD_OBJ  := $(BUILD)/tests/sim/world.o $(BUILD)/tests/sim/leaks.o $(BUILD)/tests/sim/healthy.o \
+	$(BUILD)/tests/sim/prometheus.o
 
 .PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store sim torture install uninstall dist deb clean format
 all: $(BUILD)/leakwatch
@@ -131,6 +133,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/replay.o $(BUILD)/libl
 $(BENCH_BIN) $(SIM_BIN): $(BUILD)/%: $(BUILD)/%.o $(LIBS_FOR_TESTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(ALLLIBS)
+
+$(BUILD)/tests/sim/sim_families: $(WORLD_OBJ)
 
 check-all: all $(UNIT_BIN) $(FUZZ_BIN) $(SIM_BIN)
 	@$(PYTHON) tools/check.py --build $(BUILD) --python $(PYTHON) --make '$(MAKE)' $(ONLY)

@@ -1,4 +1,5 @@
 #include "pipeline_reload.h"
+#include "pipeline_stuck.h"
 #include "log.h"
 #include "pipeline_lineage.h"
 #include "xalloc.h"
@@ -27,6 +28,7 @@ static void begin_cb(void *arg, struct scrape_target *st)
 	prom_reset(t->prom);
 	target_note_counts(t);
 	tally_begin(t->tally);
+	stuck_begin(t->stuck);
 	vitals_begin(t->vitals);
 }
 
@@ -221,6 +223,7 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	if (t->dump_ok)
 		note_other(t);
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
+	target_judge_stuck(t, now, t->dump_ok);
 	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
 	target_tell_state(t, c->at_ms);
 	target_write(t, c);
@@ -289,6 +292,7 @@ void target_free(struct target *t)
 	finding_set_free(t->findings);
 	target_free_slots(t);
 	tally_free(t->tally);
+	stuck_free(t->stuck);
 	gdump_free(t->gdump);
 	vitals_free(t->vitals);
 	prom_free(t->prom);
@@ -349,6 +353,7 @@ void target_make_tally(struct target *t)
 
 	limits.classes = (uint32_t)t->rules->config->classes_max;
 	t->tally = tally_new(t->rules->classifier, &limits);
+	target_watch_waits(t);
 }
 
 static void make_parsers(struct target *t)
@@ -357,6 +362,7 @@ static void make_parsers(struct target *t)
 	struct prom_sink samples;
 	struct finding_events findings = target_finding_events;
 
+	t->stuck = stuck_new();
 	target_make_tally(t);
 	groups = tally_sink(t->tally);
 	t->gdump = gdump_new(&groups);

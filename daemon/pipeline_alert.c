@@ -1,4 +1,5 @@
 #include "pipeline_lineage.h"
+#include "pipeline_stuck.h"
 #include "log.h"
 #include "notify.h"
 #include "xalloc.h"
@@ -133,6 +134,22 @@ static struct notify_facts empty_facts(const struct target *t, enum alert_kind k
 	return f;
 }
 
+/* Not of the class, but of those of it that wait for the mutex. */
+static void stuck_facts(struct notify_facts *f, const struct stuck *s)
+{
+	f->limit = NAN;
+	f->reason = STR("in every scrape since then they were as many as in the one before, or "
+			"more");
+	if (!s)
+		return;
+	f->count = (double)s->count;
+	f->since_ms = ms_of(s->since);
+	f->since_at_least = false;
+	f->user = s->user;
+	f->example_stack = str_of(s->text);
+	f->wait = str_of(wait_kind_name(WAIT_MUTEX));
+}
+
 static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)
 {
 	const struct series *s = finding->primary;
@@ -153,6 +170,8 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 		f->limit = vitals_get(t->vitals, VITAL_MAX_FDS);
 	if (finding->kind == FINDING_LIMIT)
 		f->limit = s->over_limit;
+	if (finding->kind == FINDING_STUCK)
+		stuck_facts(f, target_stuck(t, s));
 }
 
 static void finding_facts(struct target *t, const struct finding *finding, struct notify_facts *f,

@@ -21,6 +21,7 @@
 #include "vitals.h"
 
 struct ruleset;
+struct stuck_set;
 
 /* A series, and where it comes from and goes to. */
 struct slot {
@@ -66,6 +67,7 @@ struct target {
 	bool known; /* the store has it */
 
 	struct tally *tally;
+	struct stuck_set *stuck;
 	struct gdump *gdump;
 	struct vitals *vitals;
 	struct prom *prom;
@@ -82,8 +84,7 @@ struct target {
 	double run_start; /* of the process, as it says; NAN when it does not */
 	int64_t run_id, run_start_ms, run_first_ms;
 	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
-	uint64_t *before; /* counts by class before this body, to see a restart without a start time
-			   */
+	uint64_t *before; /* counts by class before this body: a restart without a start time */
 	size_t nbefore;
 	uint64_t total_before;
 	bool keeps; /* the last dump came over a connection that the one before had left open */
@@ -92,7 +93,7 @@ struct target {
 	/* the body being read */
 	bool dump_ok, metrics_ok, asked_symbols;
 	bool answered; /* the goroutine endpoint gave a whole answer, readable or not */
-	/* Why one of them is not ok; of a dump that is, what should be known of its reading. */
+	/* why one of them is not ok; what should be known of reading a dump that is */
 	char dump_why[PIPELINE_WHY_MAX], metrics_why[PIPELINE_WHY_MAX];
 
 	/* what commands and alerts say of it */
@@ -123,8 +124,8 @@ struct pipeline {
 	bool lines_stale; /* another configuration may have other lines */
 	struct str host;
 	char *host_owned;
-	struct store_batch *batch; /* of the cycle under way */
-	int64_t now_ms; /* of the cycle under way */
+	struct store_batch *batch; /* of the cycle under way, */
+	int64_t now_ms; /* and its time */
 	uint64_t cycles, bodies_lost;
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };

@@ -1,4 +1,5 @@
 #include "pipeline_reload.h"
+#include "pipeline_stuck.h"
 #include "log.h"
 #include "xalloc.h"
 
@@ -412,6 +413,7 @@ void target_begin_run(struct target *t, double at)
 	t->restarts++;
 	log_msg(LEVEL_INFO, "target %s/%s: the process was restarted", t->job_name, t->instance);
 	tally_new_run(t->tally);
+	stuck_forget(t->stuck);
 	vitals_new_run(t->vitals);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;

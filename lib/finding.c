@@ -19,6 +19,7 @@ static const char *const alert_names[FINDING_KINDS] = {
 	[FINDING_FDS] = "FileDescriptorLeak",
 	[FINDING_MEMORY] = "MemoryLeak",
 	[FINDING_LIMIT] = "GoroutineLimit",
+	[FINDING_STUCK] = "StuckGoroutines",
 };
 
 const char *finding_alert_name(enum finding_kind k)
@@ -99,6 +100,12 @@ struct finding *finding_restore(
 	return f;
 }
 
+/* It does not speak of growth, and takes no series away from those that do. */
+static bool is_apart(enum finding_kind k)
+{
+	return k == FINDING_LIMIT || k == FINDING_STUCK;
+}
+
 /* ---- members ---- */
 
 static bool alarmed(const struct series *s)
@@ -152,7 +159,7 @@ void finding_drop(struct finding_set *set, const struct series *s)
 static struct finding *finding_of(const struct finding_set *set, const struct series *s)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		if (set->v[i]->kind != FINDING_LIMIT && is_member(set->v[i], s))
+		if (!is_apart(set->v[i]->kind) && is_member(set->v[i], s))
 			return set->v[i];
 	}
 	return NULL;
@@ -343,7 +350,7 @@ static void place_process(struct finding_set *set, struct series *s, struct seri
 	lead(set, kind_of_series(s), s, now);
 }
 
-/* ---- limits ---- */
+/* ---- limits, and what is stuck ---- */
 
 static void place_limits(
 	struct finding_set *set, struct series *const *series, size_t n, double now)
@@ -351,6 +358,18 @@ static void place_limits(
 	for (size_t i = 0; i < n; i++) {
 		if (series[i]->over)
 			lead(set, FINDING_LIMIT, series[i], now);
+	}
+}
+
+static void place_stuck(struct finding_set *set, struct series *const *series, size_t n, double now)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct series *s = series[i];
+
+		if (!(s->stuck_since > 0))
+			continue;
+		if (named(set, FINDING_STUCK, s->name) || !finding_of(set, s))
+			lead(set, FINDING_STUCK, s, now);
 	}
 }
 
@@ -381,6 +400,10 @@ static bool over(const struct finding *f, struct series *const *series, size_t n
 		*why = "back at or under its limit";
 		return !f->members[0]->over;
 	}
+	if (f->kind == FINDING_STUCK) {
+		*why = "nobody waits for that mutex in every scrape any more";
+		return !(f->members[0]->stuck_since > 0) && !f->members[0]->maybe_stuck;
+	}
 	for (size_t i = 0; i < f->nmembers; i++) {
 		const struct series *s = f->members[i];
 
@@ -398,7 +421,7 @@ static void drop_quiet_members(struct finding *f)
 	size_t i = 1; /* the first stays, it names the reason */
 
 	while (i < f->nmembers) {
-		if (!still_alarmed(f->members[i]) && f->kind != FINDING_LIMIT)
+		if (!still_alarmed(f->members[i]) && !is_apart(f->kind))
 			drop_member(f, f->members[i]);
 		else
 			i++;
@@ -434,8 +457,7 @@ static void reclaim(struct finding_set *set, struct series *const *series, size_
 
 		for (size_t j = 0; j < n && !f->primary; j++) {
 			if (strcmp(series[j]->name, f->class) == 0 &&
-				(f->kind == FINDING_LIMIT ||
-					kind_of_series(series[j]) == f->kind)) {
+				(is_apart(f->kind) || kind_of_series(series[j]) == f->kind)) {
 				f->primary = series[j];
 				add_member(f, series[j]);
 			}
@@ -454,6 +476,7 @@ void finding_update(
 			place_process(set, series[i], series, n, now);
 	}
 	place_limits(set, series, n, now);
+	place_stuck(set, series, n, now);
 	tell_new(set);
 	close_ended(set, series, n, complete);
 	for (size_t i = 0; i < set->n; i++)

@@ -4,7 +4,9 @@
  * One target, one cause, one alert.  Classes whose growth began within one lookback of each other,
  * or that rise in one ratio, are members of one finding.  The total, descriptors and memory speak
  * for themselves only when no goroutine finding of the target explains 70 % of their rate; else
- * they are members too.  A finding's name (kind and class) is fixed when it opens and never
+ * they are members too.  What is over a limit or stuck is a finding of its own, whatever else is
+ * said of its class; but of a class whose leak is told already nobody hears that it is stuck, too.
+ * A finding's name (kind and class) is fixed when it opens and never
  * changes.
  *
  * Pure: finding_update looks at the series of one target and tells what opened and what closed.
@@ -19,6 +21,7 @@ enum finding_kind {
 	FINDING_FDS, /* FileDescriptorLeak */
 	FINDING_MEMORY, /* MemoryLeak */
 	FINDING_LIMIT, /* GoroutineLimit: over expect, or 10,000 blocked in one class */
+	FINDING_STUCK, /* StuckGoroutines: some of one class wait for a mutex and never get it */
 	FINDING_KINDS
 };
 

@@ -299,8 +299,10 @@ static void add_summary(struct buf *out, const struct notify_facts *f)
 		break;
 	case ALERT_STUCK_GOROUTINES:
 		add_count(out, f);
-		buf_adds(out, " stuck on one mutex in ");
+		buf_adds(out, " of ");
 		add_class(out, f);
+		buf_adds(out, round(f->count) == 1 ? " is" : " are");
+		buf_adds(out, " stuck: waiting for a mutex at one place");
 		break;
 	case ALERT_TARGET_DOWN:
 		buf_adds(out, "cannot be scraped");

@@ -53,6 +53,8 @@ struct series {
 	double over_since; /* when it passed its limit; NAN while under */
 	double over_limit; /* which limit it is over */
 	bool over; /* for SERIES_OVER_S: GoroutineLimit */
+	bool maybe_stuck; /* the caller's: they may be, for all that is known so far */
+	double stuck_since; /* the caller's: some wait for a mutex since then; 0: none does */
 	double changed_at; /* when verdict.state last changed */
 	double saved, saved_at; /* the caller's: last value written to the store */
 	double recorded_at; /* the caller's: last detector record written */

@@ -315,3 +315,21 @@ struct str stack_class_name(struct arena *a, const struct stack *s)
 		return cut_name(a, entry);
 	return cut_name(a, str_of(arena_printf(a, "%.*s < %.*s", STR_ARG(user), STR_ARG(entry))));
 }
+
+void stack_print(const struct stack *s, size_t max, struct buf *out)
+{
+	size_t start = out->len;
+
+	for (size_t i = 0; i < s->nframes; i++) {
+		const struct frame *f = &s->frames[i];
+		size_t before = out->len;
+
+		buf_addstr(out, f->func);
+		buf_addf(out, " %.*s:%u\n", STR_ARG(f->file), f->line);
+		if (out->len - start > max) {
+			out->len = before;
+			out->p[before] = '\0';
+			return;
+		}
+	}
+}

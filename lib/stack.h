@@ -18,6 +18,7 @@
 #define LEAKWATCH_STACK_H
 
 #include "arena.h"
+#include "buf.h"
 #include "model.h"
 
 #define STACK_CLASS_NAME_MAX 200 /* bytes of an automatic class name */
@@ -77,6 +78,9 @@ enum wait_kind stack_wait_of_state(struct str state);
  * without a name for the leaf.
  */
 enum wait_kind stack_wait_of_symbols(const struct str *names, size_t n);
+
+/* Appends "func file:line\n" for each frame, leaf first, as many lines as go into max bytes. */
+void stack_print(const struct stack *s, size_t max, struct buf *out);
 
 /*
  * The automatic class name: "ENTRY" when the first frame outside the standard library belongs to

@@ -54,6 +54,8 @@ struct tally {
 	uint32_t body;
 	double now;
 	uint64_t overflow, last_overflow;
+	tally_watch_cb *watch;
+	void *watch_arg;
 };
 
 struct tally *tally_new(const struct classifier *c, const struct tally_limits *limits)
@@ -66,6 +68,12 @@ struct tally *tally_new(const struct classifier *c, const struct tally_limits *l
 	t->known_size = 64;
 	t->known = xcalloc(t->known_size, sizeof(*t->known));
 	return t;
+}
+
+void tally_watch(struct tally *t, tally_watch_cb *watch, void *arg)
+{
+	t->watch = watch;
+	t->watch_arg = arg;
 }
 
 static void release_example(struct tally_example *e)
@@ -294,22 +302,6 @@ static void learn_symbol(struct tally *t, uint64_t pc, enum wait_kind wait)
 
 /* ---- one record ---- */
 
-static void print_example(struct buf *out, const struct stack *s)
-{
-	for (size_t i = 0; i < s->nframes; i++) {
-		const struct frame *f = &s->frames[i];
-		size_t before = out->len;
-
-		buf_addstr(out, f->func);
-		buf_addf(out, " %.*s:%u\n", STR_ARG(f->file), f->line);
-		if (out->len > TALLY_EXAMPLE) {
-			out->len = before;
-			out->p[before] = '\0';
-			return;
-		}
-	}
-}
-
 static void take_example(struct tally_class *c, const struct stack *s, uint64_t count)
 {
 	struct tally_example *e = &c->example;
@@ -320,7 +312,7 @@ static void take_example(struct tally_class *c, const struct stack *s, uint64_t 
 		return;
 	}
 	release_example(e);
-	print_example(&text, s);
+	stack_print(s, TALLY_EXAMPLE, &text);
 	e->fingerprint = s->fingerprint;
 	e->count = count;
 	e->wait = s->wait;
@@ -341,7 +333,11 @@ static void count_stack(struct tally *t, const struct stack *s, uint64_t key, ui
 		c->best = count;
 		take_example(c, s, count);
 	}
-	remember(t, key, c->index);
+	/* One that waits for a mutex is parsed in each body, for who watches those. */
+	if (s->wait == WAIT_MUTEX && t->watch)
+		t->watch(t->watch_arg, c, s, count);
+	else
+		remember(t, key, c->index);
 }
 
 /* Puts a new record aside until its hidden program counters are named; false when it cannot wait.

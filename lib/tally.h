@@ -71,6 +71,14 @@ void tally_free(struct tally *t);
 /* A class known from an earlier run of the daemon, so that it keeps its place; NULL when full. */
 struct tally_class *tally_restore(struct tally *t, struct str name, const struct rule *rule);
 
+/*
+ * Told of each record that waits for a mutex, while its body is read (it may turn out unusable): s
+ * holds during the call.  Such records are never known ones, so that their stack is at hand.
+ */
+typedef void tally_watch_cb(
+	void *arg, const struct tally_class *c, const struct stack *s, uint64_t count);
+void tally_watch(struct tally *t, tally_watch_cb *watch, void *arg);
+
 void tally_begin(struct tally *t);
 struct gdump_sink tally_sink(struct tally *t);
 /* Up to max (and TALLY_ASK_MAX) program counters that are not known yet; 0 when all are. */

@@ -276,6 +276,41 @@ static void test_limit(void **state)
 	finding_set_free(set);
 }
 
+/* Those that wait for a mutex for ever speak whether they grow or not, unless their leak is told; a
+ * word that stands is not taken back while it is too early to know. */
+static void test_stuck(void **state)
+{
+	struct series v[1] = {make(SERIES_CLASS, "a", VERDICT_OK, 0, NAN, 0)};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	v[0].maybe_stuck = true;
+	run(set, v, 1, NOW);
+	assert_int_equal(finding_count(set), 0);
+	v[0].stuck_since = NOW - 300;
+	run(set, v, 1, NOW);
+	assert_string_equal(t.log, "+StuckGoroutines/a");
+	/* The process was restarted, and they wait again. */
+	v[0].stuck_since = 0;
+	run(set, v, 1, NOW + 60);
+	v[0].stuck_since = NOW + 30;
+	run(set, v, 1, NOW + 360);
+	assert_string_equal(t.log, "+StuckGoroutines/a");
+	v[0].stuck_since = 0;
+	v[0].maybe_stuck = false;
+	run(set, v, 1, NOW + 420);
+	assert_string_equal(t.log, "+StuckGoroutines/a -StuckGoroutines/a");
+	v[0] = make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180);
+	v[0].stuck_since = NOW;
+	run(set, v, 1, NOW + 480);
+	assert_string_equal(t.log, "+StuckGoroutines/a -StuckGoroutines/a +GoroutineLeak/a");
+	finding_restore(set, FINDING_STUCK, STR("a"), NOW); /* told by an earlier life of ours */
+	run(set, v, 1, NOW + 540);
+	assert_int_equal(finding_count(set), 2);
+	finding_set_free(set);
+}
+
 /* After a restart of the daemon the finding finds its series again, under its old name. */
 static void test_restore(void **state)
 {
@@ -329,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_late_class),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_restore),
 	};
 

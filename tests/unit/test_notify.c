@@ -605,7 +605,9 @@ static void test_words_summary(void **state)
 			NOTIFY_GOROUTINES,
 			"shop at a:1: agent has 4,812 goroutines, over its ceiling of 4,500"},
 		{ALERT_STUCK_GOROUTINES, STR_LIT("agent"), STR_LIT(""), 3, NAN, NAN,
-			NOTIFY_GOROUTINES, "shop at a:1: 3 goroutines stuck on one mutex in agent"},
+			NOTIFY_GOROUTINES,
+			"shop at a:1: 3 goroutines of agent are stuck: waiting for a mutex at one "
+			"place"},
 		{ALERT_TARGET_DOWN, STR_LIT(""), STR_LIT("connection refused"), NAN, NAN, NAN,
 			NOTIFY_GOROUTINES, "shop at a:1: cannot be scraped: connection refused"},
 		{ALERT_DUMP_UNREADABLE, STR_LIT(""), STR_LIT("it is HTML"), NAN, NAN, NAN,

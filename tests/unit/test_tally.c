@@ -287,12 +287,46 @@ static void a_label_splits_a_class(void **state)
 	classifier_free(c);
 }
 
+static void watch_cb(void *arg, const struct tally_class *c, const struct stack *s, uint64_t count)
+{
+	uint64_t *seen = arg;
+
+	assert_string_equal(c->name, "main.work");
+	assert_int_equal(s->wait, WAIT_MUTEX);
+	*seen += count;
+}
+
+/* Who waits for a mutex is told in each body, with its stack; others are not. */
+static void test_watch(void **state)
+{
+	static struct frame locked[] = {
+		{.func = STR_LIT("sync.runtime_SemacquireMutex")},
+		{.func = STR_LIT("sync.(*Mutex).Lock")},
+		{.func = STR_LIT("main.work"), .file = STR_LIT("main.go"), .line = 7},
+	};
+	struct fixture f = make(10);
+	uint64_t seen = 0;
+
+	(void)state;
+	tally_watch(f.tally, watch_cb, &seen);
+	for (uint64_t body = 1; body <= 3; body++) {
+		tally_begin(f.tally);
+		assert_false(feed(&f, 11, body, locked, 3, NULL, 0));
+		feed(&f, 12, 5, frames_read, 2, NULL, 0);
+		tally_end(f.tally, (double)body);
+		assert_int_equal(count_of(&f, "main.work"), body);
+	}
+	assert_int_equal(seen, 1 + 2 + 3);
+	release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_symbols),
 		cmocka_unit_test(test_unanswered),
+		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_example),
 		cmocka_unit_test(a_label_splits_a_class),

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+import e2e as e2e_suite
+
 SUITES = ["lint", "unit", "fuzz", "golden", "sim", "e2e"]
 
 
@@ -92,21 +94,7 @@ def lint(args, tally):
 
 
 def e2e(args, tally):
-    command = [args.python, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "--durations=8", "tests/e2e"]
-    print("  e2e     " + " ".join(command), flush=True)
-    env = dict(os.environ, LEAKWATCH=os.path.abspath(f"{args.build}/leakwatch"), LEAKWATCH_BUILD=os.path.abspath(args.build))
-    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env)
-    out = []
-    for line in p.stdout:
-        out.append(line)
-        print("    " + line, end="", flush=True)
-    p.wait()
-    last = "".join(out[-3:])
-    count = {k: int(n) for n, k in re.findall(r"(\d+) (passed|failed|error|errors|skipped)", last)}
-    bad = count.get("failed", 0) + count.get("error", 0) + count.get("errors", 0)
-    if p.returncode and not bad:
-        bad = 1
-    tally.add("e2e", count.get("passed", 0), bad, count.get("skipped", 0))
+    e2e_suite.run(args, tally)
 
 
 def main():

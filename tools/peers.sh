@@ -20,6 +20,8 @@ parts() {
 }
 
 get() {
+	exec 9>"$peers/.lock"
+	flock 9 # several tests may ask at once
 	if [ -e "$peers/$1/.complete" ]; then
 		return 0
 	fi

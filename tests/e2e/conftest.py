@@ -37,8 +37,10 @@ def services():
     os.makedirs(os.path.dirname(out), exist_ok=True)
     env = dict(os.environ, GOTOOLCHAIN="local", GOPROXY="off", GOFLAGS="-trimpath", GOWORK="off", CGO_ENABLED="0")
     env.setdefault("GOCACHE", os.path.join(ROOT, "build", "go-cache"))  # one for all builds; needs no HOME
-    p = subprocess.run([go, "build", "-o", out, "."], cwd=os.path.join(ROOT, "fixtures", "services"), env=env, capture_output=True, text=True)
+    made = f"{out}.{os.getpid()}"  # others may be running the one that is there
+    p = subprocess.run([go, "build", "-o", made, "."], cwd=os.path.join(ROOT, "fixtures", "services"), env=env, capture_output=True, text=True)
     assert p.returncode == 0, f"the Go services do not build:\n{p.stdout}{p.stderr}"
+    os.replace(made, out)
     return out
 
 

@@ -72,7 +72,7 @@ static void add_rows(const struct cmd_db *db, const json_t *rows, const char *na
 	json_t *row;
 	size_t i;
 
-	table_init(&t, columns, 7);
+	table_init(&t, columns, 8);
 	json_array_foreach((json_t *)rows, i, row)
 	{
 		name = cmd_rows_str(row, name_key);
@@ -86,6 +86,9 @@ static void add_rows(const struct cmd_db *db, const json_t *rows, const char *na
 		buf_reset(&cell);
 		if (cmd_rows_ms(row, "since"))
 			cmd_db_add_time(&cell, cmd_rows_ms(row, "since"));
+		table_add(&t, buf_str(&cell));
+		buf_reset(&cell);
+		cmd_db_add_each(&cell, json_object_get(row, "each"));
 		table_add(&t, buf_str(&cell));
 		table_add(&t, cmd_rows_str(row, "target"));
 		table_add(&t, name);
@@ -101,12 +104,12 @@ static void add_text(const struct cmd_db *db, const json_t *doc, struct buf *out
 {
 	static const struct table_column of_classes[] = {{.title = "VERDICT"},
 		{.title = "COUNT", .right = true}, {.title = "RATE", .right = true},
-		{.title = "SINCE (UTC)"}, {.title = "TARGET"}, {.title = "CLASS", .shrink = true},
-		{.title = "WAITS ON"}};
+		{.title = "SINCE (UTC)"}, {.title = "EACH HOLDS"}, {.title = "TARGET"},
+		{.title = "CLASS", .shrink = true}, {.title = "WAITS ON"}};
 	static const struct table_column of_others[] = {{.title = "VERDICT"},
 		{.title = "VALUE", .right = true}, {.title = "RATE", .right = true},
-		{.title = "SINCE (UTC)"}, {.title = "TARGET"}, {.title = "NAME", .shrink = true},
-		{.title = ""}};
+		{.title = "SINCE (UTC)"}, {.title = ""}, {.title = "TARGET"},
+		{.title = "NAME", .shrink = true}, {.title = ""}};
 
 	if (json_array_size(json_object_get(doc, "classes")) == 0)
 		buf_adds(out, "no classes yet\n");

@@ -207,6 +207,25 @@ void cmd_db_add_rate(struct buf *out, double per_hour, struct str name)
 		notify_add_rate(out, per_hour, unit_of(name));
 }
 
+void cmd_db_add_each(struct buf *out, const json_t *each)
+{
+	static const char *const bytes[] = {"go", "memory", "heap", "stack"};
+	double fds = cmd_rows_num(json_object_get(each, "fds"), "estimate");
+
+	if (!isnan(fds))
+		buf_addf(out, "%.*f fds", fds < 10 ? 2 : 0, fds);
+	for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+		double v = cmd_rows_num(json_object_get(each, bytes[i]), "estimate");
+
+		if (isnan(v))
+			continue;
+		if (!isnan(fds))
+			buf_adds(out, ", ");
+		cmd_db_add_value(out, v, STR("_bytes"));
+		return;
+	}
+}
+
 int cmd_db_rank(struct str state)
 {
 	static const char *const order[] = {"leaking", "suspect", "held", "watching"};

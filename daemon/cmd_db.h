@@ -75,6 +75,8 @@ void cmd_db_add_time(struct buf *out, int64_t at_ms);
 void cmd_db_add_value(struct buf *out, double value, struct str name);
 /* "30/h", nothing when there is none. */
 void cmd_db_add_rate(struct buf *out, double per_hour, struct str name);
+/* "0.97 fds, 31 KiB" of a class's member `each`; nothing when it is null. */
+void cmd_db_add_each(struct buf *out, const json_t *each);
 /* How bad a verdict is: 0 leaking, 1 suspect, 2 held, 3 watching, 4 ok. */
 int cmd_db_rank(struct str state);
 

@@ -141,13 +141,39 @@ static void series_cb(void *arg, const struct store_series_view *v)
 	json_array_append_new(class ? sink->classes : sink->others, row);
 }
 
+static void cost_cb(void *arg, const struct store_fact *r)
+{
+	json_t *each = cmd_db_object(r->body);
+
+	json_object_del(each, "run");
+	set_time(each, "at", r->at_ms);
+	json_object_set_new(arg, "each", each);
+}
+
+/* What one goroutine of each class holds, where that was told. */
+static int add_costs(struct cmd_db *db, json_t *classes, size_t from, struct err *err)
+{
+	for (size_t i = from; i < json_array_size(classes); i++) {
+		json_t *row = json_array_get(classes, i);
+
+		json_object_set_new(row, "each", json_null());
+		if (store_read_facts(db->store, STORE_COST, (int64_t)cmd_rows_num(row, "series_id"),
+			    cost_cb, row, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int cmd_rows_series(
 	struct cmd_db *db, const json_t *target, json_t *classes, json_t *others, struct err *err)
 {
 	struct series_sink sink = {.target = target, .classes = classes, .others = others};
+	size_t from = json_array_size(classes);
 
-	return store_read_series(
-		db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err);
+	if (store_read_series(
+		    db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err))
+		return -1;
+	return add_costs(db, classes, from, err);
 }
 
 /* ---- alerts ------------------------------------------------------------------ */

@@ -224,7 +224,9 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 		note_other(t);
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
 	target_judge_stuck(t, now, t->dump_ok);
+	target_cost_sample(t, now);
 	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
+	target_cost_ask(t, now);
 	target_tell_state(t, c->at_ms);
 	target_write(t, c);
 	if (!p->events.commit(p->events.arg, p->batch))
@@ -297,6 +299,7 @@ void target_free(struct target *t)
 	vitals_free(t->vitals);
 	prom_free(t->prom);
 	free(t->metrics);
+	cost_free(t->cost);
 	free(t->before);
 	free(t->job_name);
 	free(t->instance);

@@ -164,8 +164,10 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 	f->since_ms = ms_of(isnan(finding->since) ? v->since : finding->since);
 	f->since_at_least = v->since_at_least;
 	f->reason = str_of(v->reason);
-	if (slot)
+	if (slot) {
 		class_facts(f, slot);
+		target_cost_facts(slot, f);
+	}
 	if (s->kind == SERIES_FDS)
 		f->limit = vitals_get(t->vitals, VITAL_MAX_FDS);
 	if (finding->kind == FINDING_LIMIT)

@@ -2,6 +2,7 @@
  * pipeline_internal: what the files of the pipeline share.  Level 4; not for others.
  *
  * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
+ * pipeline_cost.c finds out what goroutines hold;
  * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c and
  * pipeline_restore.c read them; pipeline_reload.c changes targets and rules while it runs;
  * pipeline_lineage.c lets a new instance continue an old one; pipeline_view.c tells our own
@@ -15,6 +16,7 @@
 #include "gdump.h"
 #include "map.h"
 #include "pipeline.h"
+#include "pipeline_slot.h"
 #include "prom.h"
 #include "store_batch.h"
 #include "tally.h"
@@ -22,20 +24,6 @@
 
 struct ruleset;
 struct stuck_set;
-
-/* A series, and where it comes from and goes to. */
-struct slot {
-	struct series *series;
-	struct tally_class *class; /* kind class; else NULL */
-	uint32_t generation; /* of the class when the series began */
-	enum vital vital; /* other kinds but the total */
-	int load, expect; /* numbers of vitals selectors, or -1 */
-	int64_t class_id, first_seen_ms;
-	bool stored; /* its rows are in the store, or on their way */
-	uint64_t example; /* fingerprint of the example stack that is stored */
-	enum verdict_state verdict_stored;
-	double verdict_at; /* when it was stored */
-};
 
 /* A load or expectation metric: stored, so that a replay has it, and never judged. */
 struct metric {
@@ -78,6 +66,8 @@ struct target {
 	struct metric *metrics; /* by number of the vitals selector */
 	size_t nmetrics;
 	int load; /* the job's load_metric, or -1 */
+	struct cost *cost; /* NULL while its metrics were never read */
+	uint64_t cost_version; /* of the answers in the slots */
 	/* history */
 	double first_at; /* Unix time of the first whole body; NAN before */
 	double last_at; /* of the last whole body */

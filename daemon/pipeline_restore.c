@@ -284,5 +284,7 @@ int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 		t->run_start = (double)row->run.start_ms / 1000;
 	for (const struct row_series *r = row->series; r; r = r->next)
 		restore_series(t, row, r);
-	return replay_samples(t, err);
+	if (replay_samples(t, err))
+		return -1;
+	return target_cost_load(t, t->p->loaded->store, err);
 }

@@ -166,6 +166,7 @@ static void write_slot(struct target *t, struct slot *s, struct store_batch *b, 
 	if (s->series->verdict.state != s->verdict_stored ||
 		(standing && now - s->verdict_at >= REFRESH_S))
 		put_verdict(s, b, now);
+	target_cost_write(t, s, b);
 	if (now - s->series->recorded_at >= REFRESH_S && !isnan(s->series->value)) {
 		put_record(s, b, now);
 		if (s->class)

@@ -42,7 +42,7 @@ static enum vital vital_of(enum series_kind kind)
 
 struct slot *target_add_slot(struct target *t, enum series_kind kind, struct str name)
 {
-	struct slot s = {.vital = vital_of(kind), .load = -1, .expect = -1};
+	struct slot s = {.vital = vital_of(kind), .load = -1, .expect = -1, .cost.at = NAN};
 
 	s.series = series_new(kind, name, &t->rules->config->detect);
 	t->slots = xrealloc(t->slots, t->nslots + 1, sizeof(*t->slots));
@@ -102,6 +102,7 @@ static void replace_series(struct target *t, size_t i, const struct tally_class 
 	s->class_id = 0;
 	s->stored = false;
 	s->example = 0;
+	target_cost_forget(t, s);
 	prepare(t, s->series, now);
 }
 
@@ -415,6 +416,7 @@ void target_begin_run(struct target *t, double at)
 	tally_new_run(t->tally);
 	stuck_forget(t->stuck);
 	vitals_new_run(t->vitals);
+	target_cost_reset(t);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;
 		enum verdict_state old = s->verdict.state;

@@ -134,7 +134,7 @@ static void add_cost(struct buf *out, double v, enum notify_unit unit)
 	if (unit == NOTIFY_BYTES)
 		notify_add_amount(out, v, unit);
 	else
-		notify_add_number(out, v);
+		buf_addf(out, "%.*f", fabs(v) < 10 ? 2 : 0, v); /* "0.97 descriptors" */
 }
 
 /* "12 KiB of memory (95 %: 10 KiB to 14 KiB)" */
@@ -146,7 +146,7 @@ static void add_cost_of(struct buf *out, const struct notify_range *r, enum noti
 	if (out->len)
 		buf_adds(out, " and ");
 	add_cost(out, r->value, unit);
-	buf_addf(out, " %s", round(r->value * 10) == 10 ? one : many);
+	buf_addf(out, " %s", round(r->value * 100) == 100 ? one : many);
 	if (isnan(r->low) || isnan(r->high))
 		return;
 	buf_adds(out, " (95 %: ");

@@ -13,6 +13,12 @@ static const char *const vital_names[VITALS] = {
 	[VITAL_THREADS] = "go_threads",
 	[VITAL_RESIDENT] = "process_resident_memory_bytes",
 	[VITAL_HEAP_INUSE] = "go_memstats_heap_inuse_bytes",
+	[VITAL_HEAP_IDLE] = "go_memstats_heap_idle_bytes",
+	[VITAL_HEAP_RELEASED] = "go_memstats_heap_released_bytes",
+	[VITAL_STACK] = "go_memstats_stack_inuse_bytes",
+	[VITAL_GO_SYS] = "go_memstats_sys_bytes",
+	[VITAL_VIRTUAL_MAX] = "process_virtual_memory_max_bytes",
+	[VITAL_VIRTUAL] = "process_virtual_memory_bytes",
 	[VITAL_GOROUTINES] = "go_goroutines",
 };
 

@@ -94,6 +94,7 @@ struct watcher {
 	unsigned raised;
 	double first_at;
 	char class[256];
+	char each[256]; /* what the alert that stands at the end says each holds */
 };
 
 static void die(const char *what, const struct err *err)

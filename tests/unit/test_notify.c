@@ -492,9 +492,9 @@ static void test_words_of_evidence(void **state)
 		{{NAN, NAN, NAN}, {NAN, NAN, NAN}, ""},
 		{{12288, 10240, 14336}, {NAN, NAN, NAN},
 			"12 KiB of memory (95 %: 10 KiB to 14 KiB)"},
-		{{NAN, NAN, NAN}, {1, 1, 1.1}, "1 descriptor (95 %: 1 to 1.1)"},
-		{{12288, NAN, NAN}, {2, NAN, NAN}, "12 KiB of memory and 2 descriptors"},
-		{{12288, NAN, 14336}, {0.5, NAN, NAN}, "12 KiB of memory and 0.5 descriptors"},
+		{{NAN, NAN, NAN}, {1, 1, 1.1}, "1.00 descriptor (95 %: 1.00 to 1.10)"},
+		{{12288, NAN, NAN}, {2, NAN, NAN}, "12 KiB of memory and 2.00 descriptors"},
+		{{12288, NAN, 14336}, {0.5, NAN, NAN}, "12 KiB of memory and 0.50 descriptors"},
 	};
 	struct notify_facts f = NOTIFY_FACTS_INIT;
 	struct alert_labels l = ALERT_LABELS_INIT;
@@ -516,8 +516,8 @@ static void test_words_of_evidence(void **state)
 		"worker leaks: grows. "
 		"Fleet: 5 of 6 instances leak, the sixth runs version v1.4.0. "
 		"Evidence: 141 of 141 survived 6 h. The oldest is at least 2 h 5 min old. "
-		"Each holds 12 KiB of memory (95 %: 10 KiB to 14 KiB) and 1 descriptor (95 %: 1 to "
-		"1.1). What grows: 69 of 71 new descriptors: unix /run/docker\\n.sock.");
+		"Each holds 12 KiB of memory (95 %: 10 KiB to 14 KiB) and 1.00 descriptor (95 %: "
+		"1.00 to 1.10). What grows: 69 of 71 new descriptors: unix /run/docker\\n.sock.");
 	for (size_t i = 0; i < ARRAY_LEN(costs); i++) {
 		f.each_bytes = costs[i].bytes;
 		f.each_fds = costs[i].fds;

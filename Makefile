@@ -55,7 +55,7 @@ SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 WORLD_OBJ  := $(BUILD)/tests/sim/world.o $(BUILD)/tests/sim/leaks.o $(BUILD)/tests/sim/healthy.o \
 	$(BUILD)/tests/sim/prometheus.o
 
-.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store sim torture install uninstall dist deb clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store bench-large sim torture install uninstall dist deb clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -171,6 +171,10 @@ torture: $(BUILD)/tests/unit/test_store_faults
 
 bench-store: $(BUILD)/tests/bench/bench_store $(BUILD)/tests/bench/bench_writer
 	@$(BUILD)/tests/bench/bench_store && $(BUILD)/tests/bench/bench_writer
+
+# A file of SIZE GiB, made in the build directory and deleted.
+bench-large: $(BUILD)/tests/bench/bench_large
+	@$< $(or $(SIZE),10) $(BUILD)
 
 # ---- installing --------------------------------------------------------------------------------
 install: all

@@ -254,7 +254,7 @@ static uint64_t keep_house(struct writer *w, bool over)
 		w->stats.wal_bytes = wal_bytes;
 		pthread_mutex_unlock(&w->lock);
 	}
-	again = house_keep(&w->house);
+	again = house_keep(&w->house, clock_wall_ms());
 	pthread_mutex_lock(&w->lock);
 	copy_house(w);
 	set_state(w, w->house.why[0] == '\0', w->house.why);

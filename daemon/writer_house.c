@@ -6,36 +6,54 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BITE_ROWS_MIN 20
-#define BITE_ROWS_MAX 400
-#define BITE_LONG_MS  25 /* the next one is smaller */
-#define BITE_SHORT_MS 8 /* the next one is larger */
-#define SHRINK_PAGES  64
+#define BITE_ROWS     400 /* of one transaction, however fast the disk */
+#define BITE_LONG_MS  25 /* the next one does less */
+#define BITE_SHORT_MS 15 /* the next one may do more */
+#define WORK_MIN_MS   1.0
+#define WORK_MAX_MS   15.0
+#define SHRINK_PAGES  4 /* of one transaction */
 #define SQUEEZE_STEP  0.9
 #define SQUEEZE_MIN   0.01
+
+static bool enough(void *arg)
+{
+	struct house *h = arg;
+
+	return clock_mono_us() >= h->enough_us;
+}
 
 void house_init(struct house *h, struct store *store)
 {
 	*h = (struct house){.store = store,
-		.bite_rows = BITE_ROWS_MAX / 4,
+		.work_ms = WORK_MAX_MS / 4,
 		.squeeze = 1,
 		.room = true,
 		.placed = true};
+	store_set_enough(store, enough, h);
+}
+
+static void begin_bite(struct house *h)
+{
+	h->begun_us = clock_mono_us();
+	h->enough_us = h->begun_us + (uint64_t)(h->work_ms * 1000);
 }
 
 /*
- * How many rows a bite has is learnt from how long they take on this disk, so that none holds up a
- * batch that comes meanwhile.
+ * A bite works for some milliseconds and is then committed, which takes as long again on a slow
+ * disk: how long it may work is learnt from how long all of it took, so that none holds up a batch
+ * that comes meanwhile.
  */
-static void end_bite(struct house *h, uint64_t start_ms)
+static void end_bite(struct house *h)
 {
-	uint64_t took = clock_mono_ms() - start_ms;
+	double took = (double)(clock_mono_us() - h->begun_us) / 1000;
 
 	if (took > BITE_LONG_MS)
-		h->bite_rows = MAX(h->bite_rows / 2, BITE_ROWS_MIN);
+		h->work_ms = MAX(h->work_ms / 2, WORK_MIN_MS);
 	else if (took < BITE_SHORT_MS)
-		h->bite_rows = MIN(h->bite_rows + h->bite_rows / 4, BITE_ROWS_MAX);
-	h->longest_bite_ms = MAX(h->longest_bite_ms, (double)took);
+		h->work_ms = MIN(h->work_ms * 1.1, WORK_MAX_MS);
+	h->longest_bite_ms = MAX(h->longest_bite_ms, took);
+	if (h->on_bite)
+		h->on_bite(h->arg, took);
 }
 
 static int64_t squeezed(const struct house *h, int64_t keep_ms)
@@ -51,32 +69,30 @@ static void note_damage(struct house *h, int64_t result, const struct err *err)
 }
 
 /* A few buckets, then a few old rows; true when there may be more at once. */
-static bool fold_and_prune(struct house *h)
+static bool fold_and_prune(struct house *h, int64_t wall_ms)
 {
 	struct store_keep keep = {.raw_ms = squeezed(h, h->keep.raw_ms),
 		.m5_ms = squeezed(h, h->keep.m5_ms),
 		.h1_ms = squeezed(h, h->keep.h1_ms),
 		.fold = h->keep.fold};
-	uint64_t start = clock_mono_ms();
+	bool again = false, more = false;
 	struct err err = ERR_INIT;
-	int rows = h->bite_rows;
 	int64_t folded = 0, pruned;
-	bool again = false;
 
 	h->damage[0] = '\0';
 	if (keep.fold) {
-		folded = store_fold(h->store, clock_wall_ms(), rows, &again, &err);
+		begin_bite(h);
+		folded = store_fold(h->store, wall_ms, BITE_ROWS, &again, &err);
 		note_damage(h, folded, &err);
-		end_bite(h, start);
-		start = clock_mono_ms();
-		rows = h->bite_rows;
+		end_bite(h);
 	}
-	pruned = store_prune(h->store, clock_wall_ms(), &keep, rows, &err);
+	begin_bite(h);
+	pruned = store_prune(h->store, wall_ms, &keep, BITE_ROWS, &more, &err);
 	note_damage(h, pruned, &err);
-	end_bite(h, start);
+	end_bite(h);
 	h->folded += (uint64_t)MAX(folded, 0);
 	h->pruned += (uint64_t)MAX(pruned, 0);
-	return again || pruned >= rows;
+	return again || more;
 }
 
 static void tell(struct house *h, const char *what, int64_t is, const char *than, int64_t limit)
@@ -86,13 +102,25 @@ static void tell(struct house *h, const char *what, int64_t is, const char *than
 		than, limit >> 20);
 }
 
+/* Each page that moves is several random reads, so this is done in the smallest of steps. */
+static void shrink(struct house *h)
+{
+	uint64_t until_us = clock_mono_us() + (uint64_t)(WORK_MAX_MS * 1000);
+	int rc;
+
+	do {
+		begin_bite(h);
+		rc = store_shrink(h->store, SHRINK_PAGES, NULL);
+		end_bite(h);
+	} while (rc == 0 && clock_mono_us() < until_us);
+}
+
 /* Whether there is room for samples, and what to do about it; true: more of the same at once. */
 static bool mind_space(struct house *h, bool settled)
 {
 	int64_t need = h->min_free + (h->ballast ? 0 : STORE_BALLAST_BYTES);
 	struct store_space space;
 	bool over, empty;
-	uint64_t start;
 
 	h->why[0] = '\0';
 	if (store_space(h->store, &space, NULL) < 0)
@@ -118,9 +146,7 @@ static bool mind_space(struct house *h, bool settled)
 	if (!empty || !((h->max_size && space.file_bytes > h->max_size) ||
 			      space.free_bytes < h->min_free))
 		return over && settled && h->squeeze > SQUEEZE_MIN;
-	start = clock_mono_ms();
-	store_shrink(h->store, SHRINK_PAGES, NULL);
-	end_bite(h, start);
+	shrink(h);
 	return true;
 }
 
@@ -144,9 +170,9 @@ static void mind_place(struct house *h)
 			"with the old one; stop the daemon before files are exchanged");
 }
 
-bool house_keep(struct house *h)
+bool house_keep(struct house *h, int64_t wall_ms)
 {
-	bool again = fold_and_prune(h);
+	bool again = fold_and_prune(h, wall_ms);
 
 	again |= mind_space(h, !again);
 	mind_place(h);

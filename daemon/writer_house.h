@@ -16,7 +16,8 @@ struct house {
 	struct store *store;
 	struct store_keep keep;
 	int64_t max_size, min_free; /* 0: no limit */
-	int bite_rows; /* of one transaction */
+	double work_ms; /* of one transaction, before it is committed */
+	uint64_t begun_us, enough_us; /* of the one under way; monotonic */
 	double squeeze; /* part of keep that is kept, less than 1 while the file is too large */
 	bool room; /* for samples */
 	bool ballast; /* is there */
@@ -25,12 +26,16 @@ struct house {
 	char damage[ERR_MAX]; /* of the newest round */
 	uint64_t folded, pruned; /* buckets made, rows deleted */
 	double longest_bite_ms;
+	/* NULL, or told how long each transaction took (for benchmarks). */
+	void (*on_bite)(void *arg, double ms);
+	void *arg;
 	int64_t used_bytes, free_bytes;
 };
 
+/* The house stays where it is: the store asks it when a transaction has done enough. */
 void house_init(struct house *h, struct store *store);
-/* One round; true when there is more to do at once. */
-bool house_keep(struct house *h);
+/* One round; true when there is more to do at once.  wall_ms: now, for what is old. */
+bool house_keep(struct house *h, int64_t wall_ms);
 /* A batch found the disk full: the ballast goes, and true when that may have helped. */
 bool house_disk_is_full(struct house *h);
 

@@ -199,6 +199,8 @@ static struct store *new_store(const char *path)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
 
+	for (int i = 0; i < STORE_SWEEPS; i++)
+		s->sweep_key[i] = STORE_KEY_MIN;
 	s->path = xstrdup(path);
 	s->lock_fd = -1;
 	return s;
@@ -514,6 +516,12 @@ int64_t store_wal_bytes(const struct store *s)
 void store_cut_wal(struct store *s)
 {
 	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+void store_set_enough(struct store *s, bool (*enough)(void *arg), void *arg)
+{
+	s->enough = enough;
+	s->enough_arg = arg;
 }
 
 bool store_should_retry(const struct store *s)

@@ -85,6 +85,13 @@ struct store_keep {
 };
 
 /*
+ * store_fold and store_prune ask between their steps, which are of a few rows each, whether the
+ * transaction has done enough, so that none takes long on a disk or in a file that is slow.  NULL:
+ * never.
+ */
+void store_set_enough(struct store *s, bool (*enough)(void *arg), void *arg);
+
+/*
  * Folding, in one transaction that reads about max_rows rows of at most STORE_FOLD_TARGETS targets;
  * the next call goes on with the next ones.  The scrapes of 5 minutes become one bucket when a
  * later scrape has come or those 5 minutes are past (and STORE_FOLD_LATE_MS), and twelve of those
@@ -98,7 +105,7 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 
 /*
  * Retention, in one transaction of about max_rows rows and STORE_PRUNE_TARGETS targets; the next
- * call goes on with the next ones, at once when max_rows were deleted, else some seconds later.
+ * call goes on with the next ones, at once when *again is set, else some seconds later.
  * Deletes scrapes and buckets older than keep says (but of each target the newest full one before
  * that, since later ones build on it, and nothing that is not folded yet), classes and targets that
  * ended or left longer ago than anything is kept with all that belongs to them (their ids must not
@@ -110,6 +117,6 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 #define STORE_KEEP_ALERTS_MS	 (400 * 86400000ll) /* resolved alerts */
 #define STORE_KEEP_DELIVERIES_MS (30 * 86400000ll) /* outbox rows that nobody is owed */
 int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows,
-	struct err *err);
+	bool *again, struct err *err);
 
 #endif

@@ -431,6 +431,15 @@ static int choose_sync(struct store *s, bool durable, int64_t mono_ms, struct er
 	return 0;
 }
 
+int store_begin_bite(struct store *s, struct err *err)
+{
+	s->retry = false;
+	if (s->full_sync && store_exec(s, "PRAGMA synchronous = NORMAL", err) < 0)
+		return -1;
+	s->full_sync = false;
+	return store_exec(s, "BEGIN IMMEDIATE", err);
+}
+
 /* A rollback's own failure has nothing to add: SQLite has rolled back by itself then. */
 void store_roll_back(struct store *s)
 {

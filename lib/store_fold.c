@@ -255,6 +255,11 @@ static const char buckets_sql[] =
 	"f.target_id = ?1 AND f.width_ms = 300000 AND f.id <= ?2 AND f.is_full ORDER BY f.id DESC "
 	"LIMIT 1), 0) ORDER BY id";
 
+static bool is_enough(const struct store *s)
+{
+	return s->enough && s->enough(s->enough_arg);
+}
+
 /* Everything since the newest bucket, until max_rows are read and a bucket is made. */
 static int fold_rows(struct fold *f, int max_rows, int64_t *rows, struct err *err)
 {
@@ -276,7 +281,7 @@ static int fold_rows(struct fold *f, int max_rows, int64_t *rows, struct err *er
 		at_ms -= at_ms % f->width_ms;
 		if (counts && f->open && at_ms != f->at_ms) {
 			rc = end_bucket(f, err);
-			if (*rows >= max_rows)
+			if (*rows >= max_rows || is_enough(f->s))
 				break;
 		}
 		if (counts && !f->open)
@@ -366,7 +371,7 @@ static int fold_target(struct fold *f, int max_rows, int64_t *rows, struct err *
 	static const int64_t widths[] = {STORE_5M_MS, STORE_HOUR_MS};
 	bool due;
 
-	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(widths) && !(i && is_enough(f->s)); i++) {
 		f->width_ms = widths[i];
 		if (read_cursor(f, err) < 0 || is_due(f, &due, err) < 0)
 			return -1;
@@ -394,6 +399,7 @@ static int next_target(struct store *s, struct err *err)
 static int fold_targets(struct fold *f, int max_rows, bool *again, struct err *err)
 {
 	int64_t rows = 0, made;
+	bool enough;
 
 	*again = false;
 	if (f->s->fold_target == 0 && next_target(f->s, err) < 0)
@@ -403,11 +409,12 @@ static int fold_targets(struct fold *f, int max_rows, bool *again, struct err *e
 		made = f->made;
 		if (fold_target(f, max_rows, &rows, err) < 0)
 			return -1;
-		if (rows >= max_rows && f->made > made)
+		enough = rows >= max_rows || is_enough(f->s);
+		if (enough && f->made > made)
 			break; /* this one may have more: the next call goes on with it */
 		if (next_target(f->s, err) < 0)
 			return -1;
-		if (rows >= max_rows)
+		if (enough)
 			break;
 	}
 	*again = f->s->fold_target != 0;
@@ -419,9 +426,8 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 	struct fold f = {.s = s, .now_ms = now_ms};
 	int rc;
 
-	s->retry = false;
 	*again = false;
-	if (store_exec(s, "BEGIN IMMEDIATE", err) < 0)
+	if (store_begin_bite(s, err) < 0)
 		return -1;
 	rc = store_prepare(s,
 		"INSERT INTO bucket(target_id, width_ms, at_ms, samples, upto, is_full, base, "

@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "buf.h"
 #include "store.h"
+#include "store_bite.h"
 #include "store_load.h"
 
 #include <sqlite3.h>
@@ -83,8 +84,11 @@ struct store {
 	bool retry, full, damaged; /* of the newest failure */
 	dev_t dev; /* the file as it was opened */
 	ino_t ino;
-	int64_t prune_target[3]; /* where store_prune goes on: scrapes, buckets of either width */
-	int64_t prune_stack; /* the same for stacks */
+	int64_t prune_target[STORE_SORTS]; /* where store_prune goes on */
+	size_t prune_turn; /* the stage that it begins with */
+	int64_t sweep_key[STORE_SWEEPS]; /* where store_sweep goes on */
+	bool (*enough)(void *arg); /* NULL: never; store_set_enough */
+	void *enough_arg;
 	int64_t fold_target; /* where store_fold goes on */
 	sqlite3_stmt *ops[OP_KINDS];
 	sqlite3_stmt *delivery_state, *exhibit_limit;
@@ -132,18 +136,5 @@ double store_column_double(sqlite3_stmt *st, int i); /* NULL gives NAN */
 /* A value as it stands in `changes`: whole numbers without a point, others so that they come back.
  */
 void store_add_number(struct buf *out, double v);
-
-/* What `changes` of a bucket says of one series. */
-struct store_entry {
-	int64_t series_id;
-	bool moved; /* it did not stand still: all numbers are given */
-	double floor, mean, max, last; /* all the same when not moved; NAN: no value */
-	int64_t n; /* of moved; -1: as many as the bucket has */
-};
-/* Takes the next entry; *p begins at the opening brace.  False at the end, or where the text is
- * none of ours any more. */
-bool store_entry_next(const char **p, int64_t base, struct store_entry *e);
-/* Adds one, with the comma or brace before it; the caller adds the closing brace. */
-void store_entry_add(struct buf *out, int64_t base, const struct store_entry *e);
 
 #endif

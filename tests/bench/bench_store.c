@@ -183,11 +183,12 @@ static void prune_all(struct store *s)
 	double start, took, worst = 0, all = 0;
 	struct err err;
 	int64_t n, rows = 0;
+	bool again;
 	int bites = 0, slow = 0;
 
 	do {
 		start = seconds();
-		n = store_prune(s, START + 30 * DAY_MS, &keep, 100, &err);
+		n = store_prune(s, START + 30 * DAY_MS, &keep, 100, &again, &err);
 		must((int)n, &err);
 		took = seconds() - start;
 		worst = took > worst ? took : worst;
@@ -195,7 +196,7 @@ static void prune_all(struct store *s)
 		rows += n;
 		bites++;
 		slow += took > .05;
-	} while (n >= 100);
+	} while (again);
 	printf("retention: %lld rows in %.0f ms, %d transactions of 100 rows, longest %.1f ms, %d "
 	       "over 50 ms\n",
 		(long long)rows, all * 1e3, bites, worst * 1e3, slow);

@@ -20,7 +20,7 @@ static struct {
 	atomic_int truncate_error;
 	atomic_int fail_after; /* writes that still work before write_error */
 	atomic_int stall_ms; /* every sync takes that long */
-	atomic_int writes, syncs;
+	atomic_int reads, writes, syncs;
 } fault;
 
 struct fault_file {
@@ -43,6 +43,7 @@ static int fault_close(sqlite3_file *f)
 
 static int fault_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 {
+	atomic_fetch_add(&fault.reads, 1);
 	return real_of(f)->pMethods->xRead(real_of(f), p, n, at);
 }
 

@@ -16,9 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NOW	 1700000000000ll
-#define KILLS	 200 /* LEAKWATCH_KILLS in the environment: another number */
-#define MAX_STEP 400 /* batches of a child, should nobody kill it */
+#define NOW	    1700000000000ll
+#define KILLS	    200 /* LEAKWATCH_KILLS in the environment: another number */
+#define MAX_STEP    400 /* batches of a child, should nobody kill it */
+#define FILE_ROUNDS 500 /* then a new file is begun, or checking it takes ever longer */
+#define MINUTE_MS   60000
 
 static char dir[64], db_path[96];
 
@@ -49,6 +51,17 @@ static int tear_down(void **state)
 	return rmdir(dir);
 }
 
+static void remove_store(void)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(path, sizeof(path), "%s%s", db_path, suffixes[i]);
+		unlink(path);
+	}
+}
+
 static struct store *must_open(void)
 {
 	struct err err = ERR_INIT;
@@ -66,7 +79,8 @@ static struct store_batch *make_batch(int64_t n, bool alert)
 {
 	struct store_batch *b = store_batch_new();
 	struct store_target t = {.id = 1, .job = STR("j"), .instance = STR("i")};
-	struct store_scrape scrape = {.target_id = 1, .at_ms = NOW + n, .got = 1, .full = true};
+	struct store_scrape scrape = {
+		.target_id = 1, .at_ms = NOW + n * MINUTE_MS, .got = 1, .full = true};
 	struct store_alert a = {.id = STR("a1"), .state = STR("firing"), .change = n};
 	struct store_alert_event e = {.id = n, .alert_id = STR("a1"), .change = n};
 	struct store_delivery d = {.id = n,
@@ -106,11 +120,14 @@ static int64_t query(const char *sql)
 	return v;
 }
 
-/* Writes one batch after the other and acknowledges each on fd, until it is killed. */
+/* All that a daemon does with its file, over and over, each batch acknowledged on fd, until it is
+ * killed. */
 static void write_until_killed(int fd, int64_t from)
 {
+	const struct store_keep keep = {.raw_ms = 3600000, .m5_ms = 0, .h1_ms = 0, .fold = true};
 	struct store_opened opened;
 	struct store *s;
+	bool again;
 
 	if (store_open(db_path, NOW, &s, &opened, NULL) != STORE_OPEN_OK)
 		_exit(1);
@@ -120,41 +137,73 @@ static void write_until_killed(int fd, int64_t from)
 		if (store_apply(s, &b, 1, n, NULL) < 0 || write(fd, &n, sizeof(n)) != sizeof(n))
 			_exit(1);
 		store_batch_free(b);
+		if (n % 3 == 0 &&
+			(store_fold(s, NOW + n * MINUTE_MS, 20, &again, NULL) < 0 ||
+				store_prune(s, NOW + n * MINUTE_MS, &keep, 20, &again, NULL) < 0))
+			_exit(1);
+		if (n % 7 == 0)
+			store_cut_wal(s);
 	}
 	_exit(0);
+}
+
+/*
+ * When the child is killed: a round in four soon after its start, while it opens and recovers, else
+ * after some acknowledged batches and a moment.  The newest that it acknowledged.
+ */
+static int64_t run_and_kill(int64_t last, unsigned *seed)
+{
+	int fds[2], status, wait_for = rand_r(seed) % 4 ? 1 + rand_r(seed) % 12 : 0;
+	struct timespec pause = {.tv_nsec = (rand_r(seed) % (wait_for ? 4000 : 12000)) * 1000L};
+	int64_t acked = last, n;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		write_until_killed(fds[1], last + 1);
+	}
+	close(fds[1]);
+	while (wait_for-- > 0 && read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
+		acked = n;
+	nanosleep(&pause, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status)); /* nothing of its work failed */
+	while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
+		acked = n;
+	close(fds[0]);
+	return acked;
+}
+
+/* What has been folded is in exactly one bucket of each width, whatever was deleted since. */
+static void assert_folded_once(void)
+{
+	assert_int_equal(
+		query("SELECT count(*) FROM bucket b WHERE width_ms = 300000 AND samples "
+		      "<> upto - coalesce((SELECT max(upto) FROM bucket p WHERE p.width_ms "
+		      "= 300000 AND p.id < b.id), 0)"),
+		0);
+	assert_int_equal(
+		query("SELECT coalesce((SELECT sum(samples) FROM bucket WHERE width_ms = 3600000), "
+		      "0) - coalesce((SELECT sum(samples) FROM bucket WHERE width_ms = 300000 AND "
+		      "id <= (SELECT max(upto) FROM bucket WHERE width_ms = 3600000)), 0)"),
+		0);
 }
 
 static void killed_daemon_loses_nothing_acknowledged(void **state)
 {
 	unsigned seed = (unsigned)getpid();
-	int64_t last = 0, n;
+	int64_t last = 0, acked, all = 0, buckets = 0;
 	const char *rounds = getenv("LEAKWATCH_KILLS");
 	int kills = rounds ? atoi(rounds) : KILLS;
 
 	(void)state;
 	print_message("seed %u, %d rounds\n", seed, kills);
-	for (int round = 0; round < kills; round++) {
-		struct timespec pause = {.tv_nsec = (rand_r(&seed) % 12000) * 1000L};
-		int fds[2], status;
-		int64_t acked = last;
-		struct store *s;
-		pid_t pid;
-
-		assert_int_equal(pipe(fds), 0);
-		pid = fork();
-		if (pid == 0) {
-			close(fds[0]);
-			write_until_killed(fds[1], last + 1);
-		}
-		close(fds[1]);
-		nanosleep(&pause, NULL);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		while (read(fds[0], &n, sizeof(n)) == (ssize_t)sizeof(n))
-			acked = n;
-		close(fds[0]);
-		s = must_open(); /* runs recovery and, as it is small, a check of the whole file */
-		store_close(s);
+	for (int round = 1; round <= kills; round++) {
+		acked = run_and_kill(last, &seed);
+		store_close(must_open()); /* recovers and, as it is small, checks the whole file */
 		assert_int_equal(query("PRAGMA integrity_check"), 1);
 		last = query("SELECT coalesce(max(id), 0) FROM alert_event");
 		/* What was acknowledged is there; one more may be: committed, not yet told. */
@@ -162,10 +211,19 @@ static void killed_daemon_loses_nothing_acknowledged(void **state)
 		assert_int_equal(query("SELECT count(*) FROM alert_event"), last);
 		assert_int_equal(query("SELECT count(*) FROM outbox WHERE state = 'owed'"), last);
 		assert_int_equal(query("SELECT coalesce(max(change), 0) FROM alert"), last);
-		assert_int_equal(query("SELECT count(*) FROM scrape"), last);
+		assert_int_equal(query("SELECT coalesce(max(id), 0) FROM scrape"), last);
+		assert_folded_once();
+		if (round % FILE_ROUNDS && round < kills)
+			continue;
+		all += last;
+		buckets += query("SELECT count(*) FROM bucket");
+		last = 0;
+		remove_store();
 	}
-	print_message("%lld alert changes acknowledged\n", (long long)last);
-	assert_true(last > kills / 4);
+	print_message("%lld alert changes acknowledged, %lld buckets\n", (long long)all,
+		(long long)buckets);
+	assert_true(all > kills);
+	assert_true(buckets > kills / 4);
 }
 
 /* The disk is full (or broken) from the k-th write on, for every k that a batch has. */

@@ -81,6 +81,15 @@ static void apply(struct store_batch *b)
 }
 
 /* Targets 1 to n, each with the series 10 (total), 11 (a class) and 12 (a metric), times 100. */
+static void prune_all(int64_t now_ms, const struct store_keep *keep)
+{
+	bool again;
+
+	do
+		assert_true(store_prune(store, now_ms, keep, 50, &again, NULL) >= 0);
+	while (again);
+}
+
 static void put_targets(int n)
 {
 	struct store_batch *b = store_batch_new();
@@ -250,13 +259,11 @@ static void buckets_say_what_samples_said(void **state)
 		/* Bites of any size, at any time, with deletions in between. */
 		if (rand_r(&seed) % 30 == 0) {
 			made += fold_all(BEGIN + i * 30000, 1 + (int)(rand_r(&seed) % 200));
-			while (store_prune(store, BEGIN + i * 30000, &keep, 50, NULL) >= 50)
-				;
+			prune_all(BEGIN + i * 30000, &keep);
 		}
 	}
 	made += fold_all(end + HOUR, 200);
-	while (store_prune(store, end, &keep, 50, NULL) >= 50)
-		;
+	prune_all(end, &keep);
 	assert_int_equal(made, MINUTES / 5 + MINUTES / 60);
 	assert_int_equal(query("SELECT count(*) FROM bucket WHERE width_ms = 3600000"), 26);
 	/* Little more than was asked for is left of the rest. */
@@ -391,12 +398,10 @@ static void what_is_not_folded_stays(void **state)
 		scrape(b, &t, 1, BEGIN + i * 60000, 3, (double[]){i, 1, 1});
 		apply(b);
 	}
-	while (store_prune(store, BEGIN + 1000 * HOUR, &keep, 50, NULL) >= 50)
-		;
+	prune_all(BEGIN + 1000 * HOUR, &keep);
 	assert_int_equal(query("SELECT count(*) FROM scrape"), 200);
 	fold_all(BEGIN + 100 * HOUR, 50);
-	while (store_prune(store, BEGIN + 100 * HOUR, &keep, 50, NULL) >= 50)
-		;
+	prune_all(BEGIN + 100 * HOUR, &keep);
 	assert_int_equal(query("SELECT count(*) FROM scrape"), 200 - 192);
 }
 
@@ -420,7 +425,7 @@ static void stacks_go_with_their_classes(void **state)
 		store_put_class_stack(b, &links[i]);
 	apply(b);
 	for (int i = 0; i < 4; i++)
-		assert_true(store_prune(store, BEGIN + 2 * HOUR, &keep, 50, NULL) >= 0);
+		prune_all(BEGIN + 2 * HOUR, &keep);
 	assert_int_equal(query("SELECT count(*) FROM stack"), 1);
 	assert_int_equal(query("SELECT count(*) FROM stack WHERE text = 'shown by both'"), 1);
 }

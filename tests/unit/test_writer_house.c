@@ -137,7 +137,8 @@ static void too_large_a_file_keeps_less(void **state)
 	house.keep = (struct store_keep){
 		.raw_ms = 48 * HOUR, .m5_ms = 100 * HOUR, .h1_ms = 200 * HOUR, .fold = true};
 	house.max_size = before.used_bytes / 2;
-	while ((house_keep(&house) || house.used_bytes > house.max_size) && rounds < 20000)
+	while ((house_keep(&house, clock_wall_ms()) || house.used_bytes > house.max_size) &&
+		rounds < 20000)
 		rounds++;
 	assert_true(rounds < 20000);
 	assert_true(house.room); /* an eighth over is borne */
@@ -155,7 +156,7 @@ static void too_large_a_file_keeps_less(void **state)
 	/* With room again it keeps more again. */
 	house.max_size *= 10;
 	for (int i = 0; i < 100; i++)
-		house_keep(&house);
+		house_keep(&house, clock_wall_ms());
 	assert_true(house.squeeze == 1);
 }
 
@@ -164,7 +165,7 @@ static void far_too_large_a_file_takes_no_samples(void **state)
 	(void)state;
 	fill(10);
 	house.max_size = 100000;
-	house_keep(&house);
+	house_keep(&house, clock_wall_ms());
 	assert_false(house.room);
 	assert_non_null(strstr(house.why, "storage.max_size"));
 }
@@ -173,12 +174,12 @@ static void little_free_space_is_told(void **state)
 {
 	(void)state;
 	house.min_free = INT64_MAX / 4; /* more than any disk has */
-	house_keep(&house);
+	house_keep(&house, clock_wall_ms());
 	assert_false(house.room);
 	assert_false(house.ballast);
 	assert_non_null(strstr(house.why, "storage.min_free"));
 	house.min_free = 1;
-	house_keep(&house);
+	house_keep(&house, clock_wall_ms());
 	assert_true(house.room);
 	assert_string_equal(house.why, "");
 }
@@ -207,7 +208,7 @@ static void removed_file_is_put_back(void **state)
 		}
 		assert_int_equal(store_place(store), STORE_REMOVED);
 		apply(alert_batch(r * 10 + 2)); /* before anybody looked */
-		house_keep(&house);
+		house_keep(&house, clock_wall_ms());
 		if (!house.placed)
 			fail_msg("%s: %s", rows[r].what, house.why);
 		assert_int_equal(store_place(store), STORE_IN_PLACE);
@@ -232,7 +233,7 @@ static void exchanged_file_is_told(void **state)
 	fputs("somebody else's", f);
 	fclose(f);
 	assert_int_equal(rename(other, db_path), 0);
-	house_keep(&house);
+	house_keep(&house, clock_wall_ms());
 	assert_false(house.placed);
 	assert_non_null(strstr(house.why, "another file"));
 	f = fopen(db_path, "r"); /* which is left alone */
@@ -260,7 +261,7 @@ static void damage_is_found_and_told(void **state)
 	house.keep =
 		(struct store_keep){.raw_ms = HOUR, .m5_ms = HOUR, .h1_ms = HOUR, .fold = true};
 	for (int i = 0; i < 50 && !house.why[0]; i++)
-		house_keep(&house);
+		house_keep(&house, clock_wall_ms());
 	if (!strstr(house.why, "malformed"))
 		fail_msg("told '%s'", house.why);
 	apply(alert_batch(1)); /* alerts are stored where they still can be */

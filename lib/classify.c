@@ -270,7 +270,8 @@ static bool keys_agree(
 
 const struct rule *classifier_match(const struct classifier *c, const struct stack *s)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	/* Routine scrapes show nothing of it that a rule could match. */
+	for (size_t i = 0; i < c->n && !s->unstarted; i++) {
 		if (keys_agree(c, &c->conditions[i], s, true))
 			return &c->rules[i];
 	}

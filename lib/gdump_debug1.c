@@ -291,6 +291,9 @@ void gdump_count_record(struct gdump *g, struct str text)
 		group.flags |= GROUP_INCOMPLETE;
 		g->stats.truncated = true;
 	}
+	if (g->npcs == 1 && r.last_pc != 0 && g->nframes == 0 && !r.bad_end &&
+		!(group.flags & GROUP_INCOMPLETE))
+		group.flags |= GROUP_UNSTARTED; /* runtime.goexit, which has no line */
 	group.frames = g->frames;
 	group.nframes = g->nframes;
 	group.labels = g->labels;

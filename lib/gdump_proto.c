@@ -362,6 +362,7 @@ static void hand_out(struct gdump *g, const struct profile *p)
 {
 	/* The runtime's depth limit: 32 up to Go 1.22, then 128 (debug=1 says more). */
 	size_t limit = p->deepest <= 32 ? 32 : 128;
+	bool goroutines = str_is(string_of(p, p->type), "goroutine");
 	struct wire w = wire_of(p->body);
 	struct field f;
 
@@ -375,7 +376,8 @@ static void hand_out(struct gdump *g, const struct profile *p)
 		if (s.value == 0)
 			continue;
 		group.count = (uint64_t)s.value;
-		group.flags = s.flags | (s.depth == limit ? GROUP_CUT_ROOT : 0);
+		group.flags = s.flags | (s.depth == limit ? GROUP_CUT_ROOT : 0) |
+			      (s.references == 0 && goroutines ? GROUP_UNSTARTED : 0);
 		group.frames = g->frames;
 		group.nframes = g->nframes;
 		group.labels = g->labels;

@@ -61,7 +61,8 @@ enum group_flags {
 	GROUP_ELIDED = 32, /* frames were left out by the runtime */
 	GROUP_CUT_ROOT = 64, /* debug=1 at its depth limit: the entry function is lost */
 	GROUP_NIL_CHAN = 128, /* waits on a nil channel, or select{}: for ever */
-	GROUP_INCOMPLETE = 256 /* the input ended inside of it */
+	GROUP_INCOMPLETE = 256, /* the input ended inside of it */
+	GROUP_UNSTARTED = 512 /* debug=0 and 1: no frame to show, for it has not run yet */
 };
 
 /*

@@ -205,11 +205,12 @@ static bool stays(const struct frame *f, enum which which, bool leading)
  * Which frames stay: as in debug=1, the runtime's before the first other one and goexit are left
  * out, and so are the compiler's wrappers, unless nothing would remain.
  */
-static size_t select_frames(const struct group *g, const struct frame **kept)
+static size_t select_frames(const struct group *g, const struct frame **kept, enum which *last)
 {
 	size_t n = 0;
 
 	for (int which = OWN; n == 0 && which <= ALL; which++) {
+		*last = (enum which)which;
 		for (size_t i = 0; i < g->nframes; i++) {
 			if (stays(&g->frames[i], (enum which)which, n == 0))
 				kept[n++] = &g->frames[i];
@@ -253,13 +254,26 @@ static void copy_labels(struct arena *a, const struct group *g, bool copy, struc
 	}
 }
 
+/*
+ * A new goroutine's stack is the wrapper of `go f(x)` alone, which debug=0 and 1 hide.  Without a
+ * wrapper (`go f()`) all formats show f, as if it ran.
+ */
+static bool is_unstarted(const struct group *g, size_t nframes, enum which which)
+{
+	if (g->flags & GROUP_UNSTARTED)
+		return true;
+	return nframes > 0 && which == WRAPPERS && str_is(g->state, "runnable");
+}
+
 void stack_from_group(struct arena *a, const struct group *g, bool copy, struct stack *out)
 {
 	const struct frame **kept = arena_calloc(a, g->nframes + 1, sizeof(*kept));
+	enum which which = OWN;
 	size_t outside = 0;
 
 	memset(out, 0, sizeof(*out));
-	out->nframes = select_frames(g, kept);
+	out->nframes = select_frames(g, kept, &which);
+	out->unstarted = is_unstarted(g, out->nframes, which);
 	out->frames = arena_calloc(a, out->nframes + 1, sizeof(*out->frames));
 	for (size_t i = 0; i < out->nframes; i++) {
 		struct frame *f = &out->frames[i];
@@ -303,6 +317,8 @@ struct str stack_class_name(struct arena *a, const struct stack *s)
 {
 	struct str entry, user;
 
+	if (s->unstarted)
+		return STR("(not started)");
 	if (s->nframes == 0)
 		return STR("(no stack)");
 	entry = stack_plain_name(a, s->entry);

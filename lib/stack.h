@@ -34,6 +34,7 @@ struct stack {
 	struct frame
 		user; /* first frame outside the standard library; func "" when there is none */
 	enum wait_kind wait;
+	bool unstarted; /* has not run yet: no frame, or the wrapper that it starts in */
 	struct str created_by; /* normal form, or "" */
 	struct label *labels;
 	size_t nlabels;
@@ -85,9 +86,10 @@ void stack_print(const struct stack *s, size_t max, struct buf *out);
 /*
  * The automatic class name: "ENTRY" when the first frame outside the standard library belongs to
  * the entry function (or there is none), else "TOP < ENTRY", TOP being that first frame; stacks
- * that do not wait are "ENTRY", and WAIT_UNKNOWN counts as waiting.  "(no stack)" without frames,
- * "(no name)" where they have no symbols.  Longer than STACK_CLASS_NAME_MAX is cut and ends in "~"
- * and a hash.
+ * that do not wait are "ENTRY", and WAIT_UNKNOWN counts as waiting.  "(not started)" for those that
+ * have not run yet, whatever is shown of their first function (debug=2 shows the compiler's
+ * wrapper, the others nothing); "(no stack)" without frames, "(no name)" where they have no
+ * symbols.  Longer than STACK_CLASS_NAME_MAX is cut and ends in "~" and a hash.
  */
 struct str stack_class_name(struct arena *a, const struct stack *s);
 

@@ -12,7 +12,7 @@
 #include <inttypes.h>
 
 static const char *const group_flag_names[] = {"locked", "leaked", "scan", "durable", "no-stack",
-	"elided", "cut-root", "nil-chan", "incomplete"};
+	"elided", "cut-root", "nil-chan", "incomplete", "unstarted"};
 
 static inline void render_group(void *arg, const struct group *g)
 {

@@ -12,7 +12,7 @@ from harness import wait_until
 SECONDS = 75
 NAME = r"[\w./~-]+\.(\(\*?\w+\)\.)?\w+"  # a function: package/path.Func or package/path.(*Type).Method
 # A goroutine that was made and has not run yet has no frame to be named by.
-NO_FRAMES = "(no stack)"
+NO_FRAMES = "(not started)"
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ static size_t add_sample(struct buf *b, struct buf *seen, const uint8_t *p, size
 	bool label = p[1] & 128;
 
 	*sum += p[1] + 1u;
-	buf_addf(seen, "#0 [] 0m%s", label ? " {key=value}" : "");
+	buf_addf(seen, "#0 [] 0m%s%s", frames ? "" : " unstarted", label ? " {key=value}" : "");
 	for (size_t i = 0; i < frames; i++) {
 		unsigned f = p[2 + i] % FUNCTIONS;
 

@@ -131,6 +131,27 @@ static void the_first_rule_takes_it(void **state)
 	arena_release(&a);
 }
 
+/* In debug=1 nothing is shown of it, so that no rule may take it in debug=2 either. */
+static void no_rule_takes_what_has_not_started(void **state)
+{
+	struct rule rule = {.name = STR_LIT("x"), .match = {.mentions = LIST(P("main.start"))}};
+	struct frame wrapper = {.func = STR_LIT("main.start.gowrap1")};
+	struct group g = {.count = 1, .frames = &wrapper, .nframes = 1};
+	struct classifier *c = classifier_new(&rule, 1, NULL);
+	struct arena a = ARENA_INIT;
+
+	(void)state;
+	for (int started = 0; started < 2; started++) {
+		struct stack s;
+
+		g.state = started ? STR("select") : STR("runnable");
+		stack_from_group(&a, &g, false, &s);
+		assert_ptr_equal(classifier_match(c, &s), started ? &rule : NULL);
+	}
+	arena_release(&a);
+	classifier_free(c);
+}
+
 static void bad_expressions_are_refused(void **state)
 {
 	static char long_text[CLASSIFY_REGEX_MAX + 2];
@@ -188,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_key_holds_or_not),
 		cmocka_unit_test(the_first_rule_takes_it),
+		cmocka_unit_test(no_rule_takes_what_has_not_started),
 		cmocka_unit_test(bad_expressions_are_refused),
 		cmocka_unit_test(greedy_expressions_are_stopped),
 	};

@@ -155,6 +155,11 @@ static const struct {
 		"goroutine profile: total 3\n2 @ 0x1 0x2\n# labels: {}\n#\t0x1\n\n1 @\n#\t0x0\n\n",
 		"2x <1> 0x1 :0;\n1x\n"
 		"debug1 announced=3 parsed=3 records=2 duplicates=0 lost=0 bad=0 lines=8 "},
+	{"debug=1: goroutines that have not run yet have the PC of runtime.goexit alone",
+		"goroutine profile: total 3\n2 @ 0x46c5c1\n\n1 @ 0x46c5c1\n# labels: "
+		"{\"a\":\"b\"}\n\n",
+		"2x unstarted\n1x unstarted {a=b}\ndebug1 announced=3 parsed=3 records=2 "
+		"duplicates=0 lost=0 bad=0 lines=6 "},
 	{"debug=1 that lost its tabs to blanks",
 		"goroutine profile: total 1\n1 @ 0x2 0x9\n"
 		"#   0x1    main.(*struct { x int }).f+0x1d     /src/a b/c.go:5\n\n",

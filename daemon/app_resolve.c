@@ -4,6 +4,7 @@
 #include "log.h"
 #include "xalloc.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,14 @@ static int check_wish(const struct resolving *r, const struct wish *w, struct er
 	return config_check_target(w->address, err);
 }
 
+/* A demonstration's clock runs faster than a budget can be thought of. */
+static double budget_of(const struct config *c, const struct config_job *job)
+{
+	static const struct detect_params real = DETECT_PARAMS_DEFAULT;
+
+	return fabs(c->detect.window_s - real.window_s) < 1e-9 ? job->scrape_budget : 0;
+}
+
 static void resolve(struct resolving *r, const struct config_static *group, struct str address,
 	const char *origin)
 {
@@ -132,6 +141,7 @@ static void resolve(struct resolving *r, const struct config_static *group, stru
 	struct wish w = {.job = r->job, .secret = r->secret, .discovered = r->discovered};
 	struct err err;
 
+	w.budget = budget_of(r->config, r->job);
 	first_labels(r, group, address, origin, &set);
 	if (!relabel_apply(r->relabel, a, &set))
 		return;

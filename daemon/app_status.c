@@ -174,6 +174,8 @@ static void put_work(struct app *a, struct buf *out)
 	scrape_stats(a->scrape, &s);
 	one(out, "leakwatch_targets", (double)p.targets, "Targets watched.");
 	one(out, "leakwatch_targets_up", (double)p.up, "Targets whose goroutines are read.");
+	one(out, "leakwatch_targets_over_budget", (double)p.over_budget,
+		"Targets whose dumps cost more than scrape_budget, and are asked for less often.");
 	one(out, "leakwatch_targets_left_out", (double)a->left_out,
 		"Targets not watched because of limits.targets.");
 	discover_stats(a->discover, &d);

@@ -98,6 +98,7 @@ static struct scrape_target_config scrape_config(const struct wish *w)
 		.interval_ms = job->scrape_interval_ms,
 		.timeout_ms = job->scrape_timeout_ms,
 		.body_limit_bytes = job->body_size_limit_bytes,
+		.budget = w->budget,
 		.username = text(job->basic_auth.username),
 		.password = w->secret->password,
 		.authorization = w->secret->authorization,
@@ -123,7 +124,7 @@ static uint64_t signature_of(const struct wish *w)
 		c.key_file, c.server_name};
 	const uint64_t numbers[] = {
 		c.interval_ms, c.timeout_ms, c.body_limit_bytes, c.insecure_skip_verify};
-	uint64_t hash = hash64(numbers, sizeof(numbers), 0);
+	uint64_t hash = hash64(&c.budget, sizeof(c.budget), hash64(numbers, sizeof(numbers), 0));
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		hash = add_text(hash, texts[i]);

@@ -21,6 +21,7 @@ struct credentials {
 struct wish {
 	const struct config_job *job;
 	const struct credentials *secret;
+	double budget; /* scrape_budget in force */
 	bool discovered; /* by a file or server, not in the configuration itself */
 	struct str address, instance, scheme, metrics_path, metrics_address, pprof_path;
 	struct config_labels labels;

@@ -6,7 +6,7 @@
 #include "cmd_db.h"
 #include "config.h"
 #include "map.h"
-#include "pipeline_internal.h"
+#include "pipeline_reload.h"
 #include "store_load.h"
 #include "xalloc.h"
 

@@ -22,13 +22,27 @@ static void begin_cb(void *arg, struct scrape_target *st)
 	(void)arg;
 	if (t->rules != t->p->rules)
 		target_reconfigure(t);
-	t->dump_ok = t->metrics_ok = t->asked_symbols = false;
+	t->dump_ok = t->metrics_ok = t->asked_symbols = t->between = false;
 	t->dump_why[0] = t->metrics_why[0] = '\0';
 	gdump_reset(t->gdump);
 	prom_reset(t->prom);
 	target_note_counts(t);
 	tally_begin(t->tally);
 	stuck_begin(t->stuck);
+	vitals_begin(t->vitals);
+}
+
+static void between_cb(void *arg, struct scrape_target *st)
+{
+	struct target *t = scrape_target_user(st);
+
+	(void)arg;
+	if (t->rules != t->p->rules)
+		target_reconfigure(t);
+	t->between = true;
+	t->metrics_ok = false;
+	t->metrics_why[0] = '\0';
+	prom_reset(t->prom);
 	vitals_begin(t->vitals);
 }
 
@@ -159,6 +173,22 @@ static void note_other(struct target *t)
 		(unsigned)t->rules->config->classes_max, (unsigned long long)n);
 }
 
+/* Dumps that cost too much: said in the status as long as it is so. */
+static void note_budget(struct target *t, const struct scrape_cycle *c)
+{
+	if (c->every > 1)
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"a dump takes %.0f ms, which is over scrape_budget: goroutines are asked "
+			"for in every %uth scrape only",
+			c->goroutines.took_ms, c->every);
+	if (c->every != t->every && (c->every > 1 || t->every > 1))
+		log_msg(LEVEL_INFO,
+			"target %s/%s: a dump takes %.0f ms: goroutines are asked for in one of %u "
+			"scrapes",
+			t->job_name, t->instance, c->goroutines.took_ms, c->every);
+	t->every = c->every;
+}
+
 static void note_state(struct target *t, const struct scrape_cycle *c)
 {
 	struct pipeline *p = t->p;
@@ -190,6 +220,49 @@ static void note_state(struct target *t, const struct scrape_cycle *c)
 	target_note_view(t, c);
 }
 
+static void end_cycle(struct pipeline *p, struct target *t)
+{
+	if (!p->events.commit(p->events.arg, p->batch))
+		t->need_full = true;
+	p->batch = NULL;
+}
+
+/*
+ * A cycle without a dump: what the last one said stands, but for the total, and for a target that
+ * nobody reaches any more.
+ */
+static void end_between(struct target *t, const struct scrape_cycle *c)
+{
+	double now = (double)c->at_ms / 1000, restarted_at;
+	bool was_ok = t->dump_ok,
+	     lost = c->index.asked && c->index.end != FETCH_OK && c->index.end != FETCH_TOO_LARGE;
+
+	t->dump_ok = false;
+	if (c->metrics.asked && !c->metrics.up) {
+		t->metrics_ok = false;
+		snprintf(t->metrics_why, sizeof(t->metrics_why), "%s", c->metrics.why);
+	}
+	if (t->metrics_ok)
+		vitals_end(t->vitals, now);
+	else
+		vitals_abandon(t->vitals);
+	if (target_restarted(t, &restarted_at))
+		target_begin_run(t, restarted_at);
+	if (lost) {
+		t->answered = false;
+		snprintf(t->dump_why, sizeof(t->dump_why), "%s", c->index.why);
+		note_state(t, c);
+	}
+	if (c->counted)
+		target_judge_count(t, now, c->count);
+	target_judge(t, now, false, t->metrics_ok);
+	finding_update(t->findings, t->view, t->nslots, now, false);
+	if (lost)
+		target_tell_state(t, c->at_ms);
+	target_write(t, c);
+	t->dump_ok = was_ok && !lost;
+}
+
 static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cycle *c)
 {
 	struct target *t = scrape_target_user(st);
@@ -200,6 +273,11 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	p->cycles++;
 	p->now_ms = c->at_ms;
 	p->batch = p->events.begin(p->events.arg);
+	if (t->between) {
+		end_between(t, c);
+		end_cycle(p, t);
+		return;
+	}
 	note_endpoints(t, c);
 	if (t->metrics_ok)
 		vitals_end(t->vitals, now);
@@ -220,8 +298,10 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 		target_resorted(t);
 	}
 	note_state(t, c);
-	if (t->dump_ok)
+	if (t->dump_ok) {
+		note_budget(t, c);
 		note_other(t);
+	}
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
 	target_judge_stuck(t, now, t->dump_ok);
 	target_cost_sample(t, now);
@@ -229,13 +309,12 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	target_cost_ask(t, now);
 	target_tell_state(t, c->at_ms);
 	target_write(t, c);
-	if (!p->events.commit(p->events.arg, p->batch))
-		t->need_full = true;
-	p->batch = NULL;
+	end_cycle(p, t);
 }
 
 const struct scrape_events pipeline_scrape_events = {
 	.begin = begin_cb,
+	.between = between_cb,
 	.goroutines = goroutines_cb,
 	.goroutines_end = goroutines_end_cb,
 	.symbols = symbols_cb,
@@ -498,6 +577,7 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *out)
 		const struct target *t = p->targets[i];
 
 		out->up += t->up;
+		out->over_budget += t->every > 1;
 		out->series += t->nslots;
 		out->classes += tally_count(t->tally);
 		out->findings += finding_count(t->findings);

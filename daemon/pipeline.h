@@ -106,6 +106,7 @@ size_t pipeline_own_labels(const struct pipeline *p, struct label *out, size_t m
 int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a);
 
 struct pipeline_stats {
+	size_t over_budget; /* targets that are not asked for goroutines in every cycle */
 	size_t targets, up, series, classes, findings;
 	uint64_t cycles, bodies_lost;
 };

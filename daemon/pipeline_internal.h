@@ -92,6 +92,8 @@ struct target {
 	int64_t down_since_ms;
 	unsigned since_full; /* scrapes stored since the last full one */
 	bool need_full;
+	bool between; /* this cycle is one without a dump */
+	unsigned every; /* every so many cycles has one */
 	bool resorted; /* by new rules, and no body since */
 	double duration_ms;
 
@@ -129,10 +131,5 @@ void target_tell_state(struct target *t, int64_t now_ms);
 bool pipeline_is_about(const struct alert *a, struct str job, struct str instance);
 bool pipeline_target_is(const struct target *t, const struct alert *a);
 size_t target_labels(const struct target *t, const char *class, struct label *out, size_t max);
-
-/* pipeline_rows.c */
-void target_write(struct target *t, const struct scrape_cycle *c);
-void target_save(struct target *t, int64_t now_ms);
-int64_t rule_definition(const struct rule *r);
 
 #endif

@@ -40,6 +40,9 @@ void target_resorted(struct target *t);
 struct target *pipeline_take_parked(struct pipeline *p, const char *job, const char *instance);
 
 /* pipeline_rows.c */
+void target_write(struct target *t, const struct scrape_cycle *c);
+void target_save(struct target *t, int64_t now_ms);
+int64_t rule_definition(const struct rule *r);
 /* It left: its row says when. */
 void target_put_gone(struct target *t, int64_t now_ms);
 

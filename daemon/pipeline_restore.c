@@ -163,9 +163,14 @@ struct replay {
 
 static bool endpoint_got(const struct slot *s, unsigned got)
 {
-	bool goroutines = s->series->kind == SERIES_CLASS || s->series->kind == SERIES_TOTAL;
-
-	return got & (goroutines ? STORE_GOT_GOROUTINES : STORE_GOT_METRICS);
+	switch (s->series->kind) {
+	case SERIES_CLASS:
+		return got & STORE_GOT_GOROUTINES;
+	case SERIES_TOTAL:
+		return got & (STORE_GOT_GOROUTINES | STORE_GOT_COUNT);
+	default:
+		return got & STORE_GOT_METRICS;
+	}
 }
 
 static void take_values(struct replay *r, const struct store_value *v, size_t n)

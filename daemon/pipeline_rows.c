@@ -226,11 +226,12 @@ static void put_metric_series(struct target *t, struct store_batch *b)
 	}
 }
 
-static void write_values(struct target *t, struct store_batch *b, int64_t at_ms)
+static void write_values(struct target *t, struct store_batch *b, int64_t at_ms, bool counted)
 {
 	struct store_scrape row = {.target_id = t->id, .at_ms = at_ms};
 
-	row.got = (t->dump_ok ? STORE_GOT_GOROUTINES : 0) | (t->metrics_ok ? STORE_GOT_METRICS : 0);
+	row.got = (t->dump_ok ? STORE_GOT_GOROUTINES : 0) |
+		  (t->metrics_ok ? STORE_GOT_METRICS : 0) | (counted ? STORE_GOT_COUNT : 0);
 	if (!row.got)
 		return;
 	row.full = t->need_full || t->since_full + 1 >= FULL_EVERY;
@@ -305,12 +306,12 @@ static void put_status(struct target *t, const struct scrape_cycle *c, struct st
 	struct store_status row = {
 		.target_id = t->id,
 		.at_ms = c->at_ms,
-		.up = t->dump_ok,
+		.up = t->between ? t->up : t->dump_ok,
 		.metrics_up = t->metrics_ok,
 		.why = str_of(t->dump_why),
 		.metrics_why = str_of(t->metrics_why),
-		.duration_ms = c->goroutines.took_ms,
-		.bytes = (int64_t)c->goroutines.bytes,
+		.duration_ms = t->duration_ms, /* of the last dump */
+		.bytes = (int64_t)t->endpoints[0].bytes,
 		.parsed = (int64_t)s->parsed,
 		.lost = (int64_t)s->lost,
 		.down_since_ms = t->down_since_ms,
@@ -339,7 +340,7 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 		write_slot(t, &t->slots[i], b, now);
 	if (t->metrics_ok)
 		put_metric_series(t, b);
-	write_values(t, b, c->at_ms);
+	write_values(t, b, c->at_ms, c->counted);
 }
 
 /* All records, for a clean stop. */

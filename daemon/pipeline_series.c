@@ -299,6 +299,23 @@ void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 	}
 }
 
+void target_judge_count(struct target *t, double now, uint64_t count)
+{
+	struct slot *total = target_slot(t, SERIES_TOTAL, (struct str){0});
+	uint64_t ignored = tally_total(t->tally) - tally_judged_total(t->tally);
+	double selected[VITALS_SELECTORS_MAX], *values;
+
+	if (!total)
+		return;
+	/* What is expected of the classes is as the last dump had it. */
+	values = xcalloc(t->nslots, sizeof(*values));
+	for (size_t i = 0; i < t->nslots; i++)
+		values[i] = t->slots[i].series->value;
+	values[total - t->slots] = (double)(count - MIN(count, ignored));
+	judge_slot(t, (size_t)(total - t->slots), now, values, selected_now(t, selected));
+	free(values);
+}
+
 /* ---- runs ---- */
 
 void target_note_counts(struct target *t)

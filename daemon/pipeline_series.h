@@ -8,6 +8,8 @@
 #include "pipeline_internal.h"
 
 void target_judge(struct target *t, double now, bool goroutines, bool metrics);
+/* The total alone, in a cycle without a dump: all goroutines, the ignored ones among them. */
+void target_judge_count(struct target *t, double now, uint64_t count);
 void target_sync_classes(struct target *t, double now);
 bool target_restarted(struct target *t, double *at);
 void target_begin_run(struct target *t, double at);

@@ -11,9 +11,12 @@ static struct pipeline_endpoint endpoint(const struct scrape_endpoint *e, bool u
 
 void target_note_view(struct target *t, const struct scrape_cycle *c)
 {
-	t->endpoints[0] = endpoint(&c->goroutines, t->dump_ok);
+	if (c->goroutines.asked)
+		t->endpoints[0] = endpoint(&c->goroutines, t->dump_ok);
+	else
+		t->endpoints[0].up = false; /* nobody reaches it any more */
 	t->endpoints[1] = endpoint(&c->metrics, t->metrics_ok);
-	t->lost = c->goroutines.up ? gdump_stats(t->gdump)->lost : 0;
+	t->lost = c->goroutines.up && !t->between ? gdump_stats(t->gdump)->lost : 0;
 	t->skipped += c->skipped;
 }
 

@@ -137,6 +137,7 @@ struct scrape_target *scrape_add(
 	t->interval_ms = MAX(config->interval_ms, (uint64_t)SCRAPE_INTERVAL_MIN_MS);
 	t->timeout_ms = config->timeout_ms;
 	t->body_limit_bytes = config->body_limit_bytes;
+	budget_init(&t->budget, config->budget, t->interval_ms);
 	t->username = copy(config->username);
 	t->password = copy(config->password);
 	if (config->authorization && *config->authorization)

@@ -10,6 +10,10 @@
  * there is one.  One after the other, so that the dump holds one connection of ours and not, now
  * and then, two.  Each request has the target's timeout, so a cycle takes at most three of them.
  *
+ * Where dumps cost the target more than its budget (budget.h), some cycles are without: `between`
+ * instead of begin, GET PPROF_PATH/ for the number of goroutines, which stops nothing, and GET
+ * METRICS_PATH.  A target without that page is asked for its metrics only.
+ *
  * Cycles are spread over the interval by a hash of job and instance, on the monotonic clock: the
  * same after a restart.  A target's cycles never overlap; one that comes due while the last is
  * still running is left out and counted.  At most SCRAPE_ACTIVE_MAX cycles run at a time; further
@@ -44,6 +48,7 @@ struct scrape_target_config {
 	uint64_t interval_ms, timeout_ms;
 	bool at_once; /* the first cycle begins now, not when its hash says */
 	uint64_t body_limit_bytes; /* decoded, of each body */
+	double budget; /* share of a core that dumps may cost; 0: no limit */
 	const char *username, *password; /* basic */
 	const char *authorization; /* value of the header ("Bearer …"), instead of basic */
 	const char *ca_file, *cert_file, *key_file, *server_name;
@@ -53,6 +58,7 @@ struct scrape_target_config {
 /* Where the parts of a target are. */
 struct scrape_urls {
 	char *goroutine, *symbol; /* symbol without PCs, ends in "?" */
+	char *index; /* PPROF_PATH/ */
 	char *metrics; /* NULL: none */
 	char *pprof_socket, *metrics_socket; /* unix socket to connect to, or NULL */
 };
@@ -77,19 +83,25 @@ struct scrape_endpoint {
 struct scrape_cycle {
 	int64_t at_ms; /* wall clock, when the goroutine request was sent */
 	uint64_t mono_ms;
-	struct scrape_endpoint goroutines, symbols, metrics;
+	struct scrape_endpoint goroutines, symbols, metrics; /* goroutines: asked unless left out */
+	struct scrape_endpoint index; /* asked where they were left out, and it is there */
+	bool counted;
+	uint64_t count; /* goroutines, as the index says */
+	unsigned every; /* every so many cycles goroutines are asked for, from now on */
 	uint64_t skipped; /* cycles left out just before this one because the last was running */
 	double late_ms; /* begun this much after it was due */
 };
 
 /*
- * In the order of a cycle: begin; goroutines for each piece of a 2xx body; goroutines_end always;
- * symbols when an answer came; metrics, metrics_end when there is a metrics_path; cycle, last.
- * False from goroutines or metrics stops that request (FETCH_STOPPED).  goroutines_end fills pcs
- * (at most max) and returns how many; they are asked for only when the body came whole.
+ * In the order of a cycle: begin (or between, and nothing about goroutines or symbols); goroutines
+ * for each piece of a 2xx body; goroutines_end always; symbols when an answer came; metrics,
+ * metrics_end when there is a metrics_path; cycle, last. False from goroutines or metrics stops
+ * that request (FETCH_STOPPED).  goroutines_end fills pcs (at most max) and returns how many; they
+ * are asked for only when the body came whole.
  */
 struct scrape_events {
 	void (*begin)(void *arg, struct scrape_target *t);
+	void (*between)(void *arg, struct scrape_target *t);
 	bool (*goroutines)(void *arg, struct scrape_target *t, const char *p, size_t n);
 	size_t (*goroutines_end)(void *arg, struct scrape_target *t, const struct fetch_result *r,
 		uint64_t *pcs, size_t max);

@@ -1,4 +1,5 @@
 #include "clock.h"
+#include "pprof_index.h"
 #include "scrape_internal.h"
 
 #include <inttypes.h>
@@ -223,6 +224,48 @@ static bool goroutines_body_cb(void *arg, const char *p, size_t n)
 	return leave(t) && more;
 }
 
+/* ---- a cycle without a dump ---- */
+
+static void index_done_cb(void *arg, const struct fetch_result *r)
+{
+	struct scrape_target *t = arg;
+	struct pprof_index page;
+
+	t->request = NULL;
+	note(t, &t->cycle.index, r, t->urls.index);
+	if (t->cycle.index.up && pprof_index_parse(buf_str(&t->symbols), &page)) {
+		t->cycle.counted = true;
+		t->cycle.count = page.goroutines;
+	} else if (r->end == FETCH_OK || r->end == FETCH_TOO_LARGE) {
+		t->no_index = true; /* some other page, or none */
+	}
+	ask_metrics(t);
+}
+
+static void ask_index(struct scrape_target *t)
+{
+	if (t->no_index) {
+		ask_metrics(t);
+		return;
+	}
+	t->step = STEP_INDEX;
+	t->cycle.index.asked = true;
+	buf_reset(&t->symbols);
+	ask(t, t->urls.index, t->urls.pprof_socket, "Accept: text/html", PPROF_INDEX_MAX,
+		symbols_body_cb, index_done_cb);
+}
+
+/* What it took the target, as far as it did anything. */
+static void note_cost(struct scrape_target *t, const struct fetch_result *r)
+{
+	if (r->end != FETCH_REFUSED && r->end != FETCH_RESOLVE && r->end != FETCH_TLS &&
+		(r->end != FETCH_OK || r->status / 100 == 2))
+		budget_note(&t->budget, r->took_ms);
+	t->cycle.every = t->budget.every;
+}
+
+/* ---- a cycle with one ---- */
+
 static void goroutines_done_cb(void *arg, const struct fetch_result *r)
 {
 	struct scrape_target *t = arg;
@@ -230,6 +273,7 @@ static void goroutines_done_cb(void *arg, const struct fetch_result *r)
 
 	t->request = NULL;
 	note(t, &t->cycle.goroutines, r, t->urls.goroutine);
+	note_cost(t, r);
 	enter(t);
 	t->npcs = s->events->goroutines_end(s->arg, t, r, t->pcs, SCRAPE_PCS_MAX);
 	if (!leave(t))
@@ -249,13 +293,21 @@ void scrape_begin_cycle(struct scrape_target *t, uint64_t due_mono_ms, uint64_t 
 	t->cycle.mono_ms = now_mono_ms;
 	t->cycle.late_ms = (double)(now_mono_ms - due_mono_ms);
 	t->cycle.skipped = t->skipped;
-	t->cycle.goroutines.asked = true;
+	t->cycle.every = t->budget.every;
+	t->cycle.goroutines.asked = !s->events->between || budget_turn(&t->budget);
 	t->skipped = 0;
 	t->step = STEP_GOROUTINES;
 	s->active++;
 	enter(t);
-	s->events->begin(s->arg, t);
-	if (leave(t))
+	if (t->cycle.goroutines.asked)
+		s->events->begin(s->arg, t);
+	else
+		s->events->between(s->arg, t);
+	if (!leave(t))
+		return;
+	if (!t->cycle.goroutines.asked)
+		ask_index(t);
+	else
 		ask(t, t->urls.goroutine, t->urls.pprof_socket, "Accept: text/plain",
 			t->body_limit_bytes, goroutines_body_cb, goroutines_done_cb);
 }

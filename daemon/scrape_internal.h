@@ -7,12 +7,13 @@
 #ifndef LEAKWATCH_SCRAPE_INTERNAL_H
 #define LEAKWATCH_SCRAPE_INTERNAL_H
 
+#include "budget.h"
 #include "buf.h"
 #include "scrape.h"
 
 struct event;
 
-enum step { STEP_IDLE, STEP_GOROUTINES, STEP_SYMBOLS, STEP_METRICS, STEP_TELL };
+enum step { STEP_IDLE, STEP_GOROUTINES, STEP_INDEX, STEP_SYMBOLS, STEP_METRICS, STEP_TELL };
 
 struct scrape_target {
 	struct scrape *scrape;
@@ -30,7 +31,9 @@ struct scrape_target {
 	enum step step;
 	struct fetch_job *request; /* under way */
 	struct scrape_cycle cycle;
-	struct buf symbols; /* answer of /symbol so far */
+	struct buf symbols; /* answer of /symbol, or of the index, so far */
+	struct budget budget;
+	bool no_index; /* there is no such page */
 	uint64_t pcs[SCRAPE_PCS_MAX];
 	size_t npcs;
 	uint64_t skipped; /* since the last cycle began */

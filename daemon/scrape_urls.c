@@ -76,6 +76,7 @@ static void build(const struct scrape_target_config *config, struct scrape_urls 
 		len--;
 	out->goroutine = xasprintf("%s%.*s/goroutine?debug=1", base, (int)len, path);
 	out->symbol = xasprintf("%s%.*s/symbol?", base, (int)len, path);
+	out->index = xasprintf("%s%.*s/", base, (int)len, path);
 	free(base);
 	if (empty(config->metrics_path))
 		return;
@@ -112,6 +113,7 @@ void scrape_urls_release(struct scrape_urls *urls)
 {
 	free(urls->goroutine);
 	free(urls->symbol);
+	free(urls->index);
 	free(urls->metrics);
 	free(urls->pprof_socket);
 	free(urls->metrics_socket);

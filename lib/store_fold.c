@@ -16,7 +16,7 @@
 
 struct part {
 	int64_t series_id;
-	bool metric; /* told by /metrics, else by the dump */
+	unsigned needs; /* enum store_got: scrapes that tell it */
 	double value; /* as of the last row */
 	double before; /* as of the bucket before */
 	/* Of the bucket under way: */
@@ -56,7 +56,7 @@ static int read_parts(struct fold *f, struct err *err)
 			f->v = xrealloc(f->v, f->cap, sizeof(*f->v));
 		}
 		f->v[f->n++] = (struct part){.series_id = sqlite3_column_int64(st, 0),
-			.metric = !str_is(kind, "class") && !str_is(kind, "total"),
+			.needs = store_series_kind_needs(store_series_kind_of_name(kind)),
 			.value = NAN,
 			.before = NAN};
 		rc = 0;
@@ -207,8 +207,7 @@ static void take_scrape(struct fold *f, sqlite3_stmt *st, bool counts)
 	for (size_t i = 0; i < f->n; i++) {
 		struct part *part = &f->v[i];
 
-		if ((got & (part->metric ? STORE_GOT_METRICS : STORE_GOT_GOROUTINES)) &&
-			!isnan(part->value))
+		if ((unsigned)got & part->needs && !isnan(part->value))
 			add_sample(part, at_ms);
 	}
 }

@@ -17,6 +17,18 @@ const char *store_series_kind_name(enum store_series_kind k)
 	return k < STORE_SERIES_KINDS ? kind_names[k] : "?";
 }
 
+unsigned store_series_kind_needs(enum store_series_kind k)
+{
+	switch (k) {
+	case STORE_SERIES_CLASS:
+		return STORE_GOT_GOROUTINES;
+	case STORE_SERIES_TOTAL:
+		return STORE_GOT_GOROUTINES | STORE_GOT_COUNT;
+	default:
+		return STORE_GOT_METRICS;
+	}
+}
+
 enum store_series_kind store_series_kind_of_name(struct str name)
 {
 	for (int k = 0; k < STORE_SERIES_KINDS; k++) {

@@ -15,6 +15,9 @@
 
 struct store;
 
+/* A scrape that got one of these (enum store_got) tells series of that kind. */
+unsigned store_series_kind_needs(enum store_series_kind k);
+
 struct store_maxima {
 	int64_t target_id, run_id, class_id, series_id, event_id, delivery_id;
 };

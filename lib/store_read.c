@@ -261,11 +261,10 @@ static void values_cb(
 int store_read_values(struct store *s, const struct store_series *series, int64_t from_ms,
 	void (*cb)(void *, int64_t at_ms, double value), void *arg, struct err *err)
 {
-	bool dump = series->kind == STORE_SERIES_CLASS || series->kind == STORE_SERIES_TOTAL;
 	struct values_reader r = {
 		.series_id = series->id,
 		.from_ms = from_ms,
-		.need = dump ? STORE_GOT_GOROUTINES : STORE_GOT_METRICS,
+		.need = store_series_kind_needs(series->kind),
 		.value = NAN,
 		.cb = cb,
 		.arg = arg,

@@ -14,8 +14,8 @@
 #include "base.h"
 #include "str.h"
 
-/* What a scrape got: classes and total need the first endpoint, metrics and loads the second. */
-enum store_got { STORE_GOT_GOROUTINES = 1, STORE_GOT_METRICS = 2 };
+/* What a scrape got: classes and total, metrics and loads, the total alone. */
+enum store_got { STORE_GOT_GOROUTINES = 1, STORE_GOT_METRICS = 2, STORE_GOT_COUNT = 4 };
 
 enum store_series_kind {
 	STORE_SERIES_CLASS, /* goroutines of one class */

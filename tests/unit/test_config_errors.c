@@ -105,8 +105,7 @@ static const struct row rows[] = {
 	{"a word of a list", "detect: {sensitivity: hihg}",
 		"f:1:23: sensitivity: \"hihg\" is none of low, normal, high"},
 	{"a share without %", JOB "scrape_budget: 0.01",
-		"f:3:3: warning: scrape_configs[].scrape_budget: accepted, has no effect in this "
-		"version\nf:3:18: scrape_budget: \"0.01\" is no share: write it as 1% or 0.5%"},
+		"f:3:18: scrape_budget: \"0.01\" is no share: write it as 1% or 0.5%"},
 	{"a path of a URL", JOB "metrics_path: metrics",
 		"f:3:17: metrics_path: \"metrics\" is no path: it begins with /"},
 	{"empty where it means nothing", JOB "pprof_path: \"\"",

@@ -24,6 +24,10 @@ static const struct hostile_case cases[] = {
 	{"/debug/pprof/symbol?0x401+0xff00000000000402 ", LENGTH("3") "sym", NULL},
 	{"/metrics", LENGTH("7") "metrics", NULL},
 	{"/slow/goroutine", NULL, nap},
+	{"/slow/ ", LENGTH("58") "<td>4711</td><td><a href='goroutine?debug=1'>goroutine</a>",
+		NULL},
+	{"/noindex/goroutine", NULL, nap},
+	{"/noindex/ ", "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", NULL},
 	{"/silent/goroutine", NULL, hostile_silence},
 	{"/400/", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", NULL},
 	{"/401/", "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", NULL},
@@ -44,6 +48,7 @@ struct seen {
 	char remove_at; /* the callback that removes the target */
 	char stop_at; /* the callback that stops everything */
 	bool refuse; /* bodies are not wanted */
+	double budget;
 };
 
 struct world {
@@ -75,6 +80,12 @@ static void begin(void *arg, struct scrape_target *t)
 {
 	(void)arg;
 	call(t, 'b', NULL, 0);
+}
+
+static void between(void *arg, struct scrape_target *t)
+{
+	(void)arg;
+	call(t, 'w', NULL, 0);
 }
 
 static bool goroutines(void *arg, struct scrape_target *t, const char *p, size_t n)
@@ -135,6 +146,7 @@ static void cycle(void *arg, struct scrape_target *t, const struct scrape_cycle 
 
 static const struct scrape_events events = {
 	.begin = begin,
+	.between = between,
 	.goroutines = goroutines,
 	.goroutines_end = goroutines_end,
 	.symbols = symbols,
@@ -196,9 +208,10 @@ static struct scrape_target *add(struct seen *s, const char *pprof_path, const c
 		.address = address,
 		.pprof_path = pprof_path,
 		.metrics_path = metrics_path,
-		.interval_ms = 50,
+		.interval_ms = s->budget > 0 ? 200 : 50,
 		.timeout_ms = 300,
-		.body_limit_bytes = 1000};
+		.body_limit_bytes = 1000,
+		.budget = s->budget};
 
 	snprintf(address, sizeof(address), "127.0.0.1:%d", s->world->server.port);
 	return scrape_add(s->world->scrape, &c, s, &err);
@@ -319,6 +332,49 @@ static void test_spread(void **state)
 	}
 	for (int i = 0; i < 10; i++)
 		assert_true(tenths[i] > 50 && tenths[i] < 200);
+}
+
+/* A dump takes 130 ms at an interval of 200: with 20 % of a core, every fourth cycle has one. */
+static void test_budget(void **state)
+{
+	struct seen s = {.world = *state, .until = 12, .budget = 0.2};
+	struct seen bare = {.world = *state, .until = 5, .budget = 0.2};
+	struct scrape_target *t;
+
+	scrape_start(s.world->scrape);
+	t = add(&s, "/slow", "/metrics");
+	run(s.world, 5000);
+	assert_int_equal(s.cycles, 12);
+	/* Two to know what it takes, then every second, then every fourth. */
+	assert_string_equal(s.calls,
+		"bg(slow)Gm(metrics)Mcbg(slow)Gm(metrics)Mcwm(metrics)Mcbg(slow)Gm(metrics)Mc"
+		"wm(metrics)Mcwm(metrics)Mcwm(metrics)Mcbg(slow)Gm(metrics)Mc"
+		"wm(metrics)Mcwm(metrics)Mcwm(metrics)Mcbg(slow)Gm(metrics)Mc");
+	scrape_remove(t);
+
+	/* Without an index there is nothing to ask instead. */
+	t = add(&bare, "/noindex", "");
+	run(bare.world, 3000);
+	assert_string_equal(bare.calls, "bg(slow)Gcbg(slow)Gcwcbg(slow)Gcwc");
+	assert_false(bare.cycle.goroutines.asked || bare.cycle.index.asked || bare.cycle.counted);
+	scrape_remove(t);
+}
+
+/* What a cycle without a dump is told. */
+static void test_between(void **state)
+{
+	struct seen s = {.world = *state, .until = 3, .budget = 0.2};
+	struct scrape_target *t;
+
+	scrape_start(s.world->scrape);
+	t = add(&s, "/slow", "");
+	run(s.world, 3000);
+	assert_string_equal(s.calls, "bg(slow)Gcbg(slow)Gcwc");
+	assert_false(s.cycle.goroutines.asked);
+	assert_true(s.cycle.index.asked && s.cycle.index.up && s.cycle.counted);
+	assert_int_equal(s.cycle.count, 4711);
+	assert_int_equal(s.cycle.every, 2);
+	scrape_remove(t);
 }
 
 /* A cycle longer than the interval: the next ones are left out, counted, and never overlap. */
@@ -580,6 +636,8 @@ int main(void)
 #define WITH_SERVER(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_a_cycle),
+		WITH_SERVER(test_budget),
+		WITH_SERVER(test_between),
 		WITH_SERVER(test_cycles_come_on_the_grid),
 		WITH_SERVER(test_at_once),
 		cmocka_unit_test(test_next_due),

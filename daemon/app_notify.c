@@ -158,36 +158,12 @@ static void owe_group(struct grouping *g)
 		notify_slack(&g->group, r->slacks[i].channel, r->slacks[i].username, &body);
 		owe(g->app, &g->to, buf_str(&body));
 	}
-	buf_release(&body);
-}
-
-/* PagerDuty has no groups: an event for each alert that changed, or that is told again. */
-static void owe_events(struct grouping *g)
-{
-	const struct config_receiver *r = g->to.receiver;
-	struct message one = g->to;
-	struct buf body = BUF_INIT;
-
-	one.kind = "pagerduty";
-	one.n = 1;
-	for (size_t i = 0; i < (g->m->nchanged ? g->m->nchanged : g->m->n); i++) {
-		const struct alert *al = g->m->alerts[i];
-		bool over = al->state == ALERT_RESOLVED;
-
+	for (size_t i = 0; i < r->npagerduties; i++) {
+		if (!choose(g, "pagerduty", i, r->pagerduties[i].send_resolved))
+			continue;
 		buf_reset(&body);
-		notify_pagerduty(al, &body);
-		one.alerts = &g->m->alerts[i];
-		one.subject = al->id;
-		one.change = al->change;
-		one.opening = !over && g->m->nchanged;
-		buf_init(&one.news);
-		buf_addf(&one.news, "%s %u %" PRId64, al->id, al->change,
-			g->m->nchanged ? 0 : g->m->last_ms);
-		for (one.index = 0; one.index < r->npagerduties; one.index++) {
-			if (!over || r->pagerduties[one.index].send_resolved)
-				owe(g->app, &one, buf_str(&body));
-		}
-		buf_release(&one.news);
+		notify_pagerduty(&g->group, &body);
+		owe(g->app, &g->to, buf_str(&body));
 	}
 	buf_release(&body);
 }
@@ -215,11 +191,12 @@ void app_send_group(void *arg, const struct group_message *m)
 		.receiver = g.to.receiver->name,
 		.group_by = (const char *const *)a->group_by,
 		.ngroup_by = a->config->group_by.n,
+		.external_url = a->config->external_url,
 		.truncated = m->truncated,
+		.truncated_firing = m->truncated_firing,
 	};
 	g.nfiring = drop_ended(m, g.firing);
 	owe_group(&g);
-	owe_events(&g);
 	buf_release(&g.to.news);
 	if (own)
 		unit_commit(a);
@@ -249,7 +226,7 @@ static void owe_syslog(struct app *a, const struct config_receiver *r, const str
 		if (over && !r->syslogs[m.index].send_resolved)
 			continue;
 		buf_reset(&body);
-		notify_syslog(al, notify_syslog_facility(facility), &body);
+		notify_syslog(al, a->config->external_url, notify_syslog_facility(facility), &body);
 		owe(a, &m, buf_str(&body));
 	}
 	buf_release(&body);

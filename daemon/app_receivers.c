@@ -33,9 +33,15 @@ void app_outbox_result(void *arg, const struct outbox_delivery *d, enum outbox_o
 	if (outcome == OUTBOX_RETRY)
 		log_limited(LEVEL_WARNING, d->receiver, "receiver %s: %s; will be tried again",
 			d->receiver, why);
-	else if (outcome == OUTBOX_PARKED || outcome == OUTBOX_GIVEN_UP)
-		log_msg(LEVEL_ERROR, "receiver %s: the message of %s was %s (status %d): %s",
-			d->receiver, d->alert_id, outbox_outcome_name(outcome), status, why);
+	else if (outcome == OUTBOX_PARKED)
+		log_msg(LEVEL_ERROR,
+			"receiver %s: refuses the message of %s, which is not sent again (status "
+			"%d): %s",
+			d->receiver, d->alert_id, status, why);
+	else if (outcome == OUTBOX_GIVEN_UP)
+		log_msg(LEVEL_CRITICAL,
+			"receiver %s: was never told of %s: given up after %u attempts: %s",
+			d->receiver, d->alert_id, d->attempts, why);
 	if (own)
 		unit_begin(a);
 	store_put_delivery(a->unit->batch, &row);
@@ -92,6 +98,8 @@ static bool is_well(void *arg, const char **why)
 	*why = "";
 	if (!a->disk_ok || !w.ok)
 		*why = "the store does not take writes";
+	else if (!app_writer_alive(a))
+		*why = "the writer of the store hangs";
 	else if (p.up == 0)
 		*why = "no target could be scraped";
 	return !(*why)[0];
@@ -135,6 +143,7 @@ static void new_alertmanager(struct app *a)
 {
 	struct sink_alertmanager_options options = {
 		.alerts = a->alerts,
+		.external_url = a->config->external_url.p,
 		.receiver_of = receiver_of,
 		.arg = a,
 	};

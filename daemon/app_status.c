@@ -398,14 +398,15 @@ static void listen_now(struct app *a)
 
 	a->listen_mono_ms = clock_mono_ms();
 	a->status = status_new(a->base, a->config->listen_address.p, answer_cb, a, &err);
-	if (a->status)
+	if (a->status) {
+		status_allow(a->status, a->config->external_url);
 		log_msg(LEVEL_NOTICE, "web: pages, metrics and health on %s",
 			status_address(a->status));
-	else
-		log_limited(LEVEL_ERROR, "web",
-			"web.listen_address: %s; tried again every minute, watching goes on "
-			"without",
-			err.msg);
+		return;
+	}
+	log_limited(LEVEL_ERROR, "web",
+		"web.listen_address: %s; tried again every minute, watching goes on without",
+		err.msg);
 }
 
 static void stop_listening(struct app *a)
@@ -420,6 +421,8 @@ void app_status_listen(struct app *a)
 {
 	const char *want = a->config->listen_address.p;
 
+	if (a->status)
+		status_allow(a->status, a->config->external_url);
 	if (a->listening && strcmp(a->listening, want) == 0)
 		return;
 	stop_listening(a);

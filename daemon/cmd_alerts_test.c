@@ -82,14 +82,14 @@ static struct str make_body(struct test *t, const struct config_receiver *r, con
 	} else if (strncmp(kind, "syslog", 6) == 0) {
 		struct str facility = str_of(config_facilities[r->syslogs[i].facility]);
 
-		notify_syslog(a, notify_syslog_facility(facility), &body);
+		notify_syslog(a, STR(""), notify_syslog_facility(facility), &body);
 	} else if (strncmp(kind, "slack", 5) == 0) {
 		notify_slack(&g, r->slacks[i].channel, r->slacks[i].username, &body);
 	} else if (strncmp(kind, "pagerduty", 9) == 0) {
-		notify_pagerduty(a, &body);
+		notify_pagerduty(&g, &body);
 	} else {
 		buf_addc(&body, '[');
-		notify_alertmanager(a, a->fired_ms + TEST_MS, &body);
+		notify_alertmanager(a, STR(""), a->fired_ms + TEST_MS, &body);
 		buf_addc(&body, ']');
 	}
 	kept = arena_str(&t->kept, buf_str(&body));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 static const char *const level_names[] = {
+	[LEVEL_CRITICAL] = "critical",
 	[LEVEL_ERROR] = "error",
 	[LEVEL_WARNING] = "warning",
 	[LEVEL_NOTICE] = "notice",
@@ -31,7 +32,7 @@ static struct {
 
 const char *log_level_name(enum log_level l)
 {
-	return l >= LEVEL_ERROR && l <= LEVEL_DEBUG ? level_names[l] : "unknown";
+	return l >= LEVEL_CRITICAL && l <= LEVEL_DEBUG ? level_names[l] : "unknown";
 }
 
 bool log_level_of_name(struct str name, enum log_level *level)

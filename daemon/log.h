@@ -18,6 +18,7 @@
 
 /* Values are journald's and syslog's priorities (RFC 5424, 6.2.1). */
 enum log_level {
+	LEVEL_CRITICAL = 2, /* somebody should have been told of an alert, and was not */
 	LEVEL_ERROR = 3, /* something does not work and needs a person */
 	LEVEL_WARNING = 4, /* something does not work now; it is tried again */
 	LEVEL_NOTICE = 5, /* alerts, start, stop, reload */

@@ -114,7 +114,8 @@ static bool put_alert(struct peer *p, const struct alert *a, size_t *n, struct b
 	if (body->len >= SINK_ALERTMANAGER_BODY)
 		return false;
 	buf_addc(body, body->len ? ',' : '[');
-	notify_alertmanager(a, clock_wall_ms() + (int64_t)s->opt.lease_ms, body);
+	notify_alertmanager(
+		a, str_of(s->opt.external_url), clock_wall_ms() + (int64_t)s->opt.lease_ms, body);
 	p->told = *n;
 	return true;
 }
@@ -307,6 +308,7 @@ struct sink_alertmanager *sink_alertmanager_new(struct event_base *base, struct 
 	s->base = base;
 	s->fetch = fetch;
 	s->opt = *options;
+	s->opt.external_url = xstrdup(options->external_url ? options->external_url : "");
 	if (!s->opt.resend_ms)
 		s->opt.resend_ms = SINK_ALERTMANAGER_RESEND_MS;
 	TAILQ_INIT(&s->endeds);
@@ -329,6 +331,7 @@ void sink_alertmanager_free(struct sink_alertmanager *s)
 	free(s->peers);
 	event_free(s->timer);
 	arena_release(&s->arena);
+	free((char *)s->opt.external_url);
 	free(s);
 }
 

@@ -47,6 +47,7 @@ struct sink_alertmanager_peer {
 
 struct sink_alertmanager_options {
 	const struct alert_table *alerts;
+	const char *external_url; /* where our pages are, copied; or NULL */
 	uint64_t lease_ms, resend_ms; /* resend_ms 0: SINK_ALERTMANAGER_RESEND_MS */
 	/* The receiver that takes an alert, NULL when none does or it is withheld (a silence). */
 	const void *(*receiver_of)(void *arg, const struct alert *a);

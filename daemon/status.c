@@ -40,6 +40,7 @@ struct status {
 	struct connection *first, *last;
 	char *address, *socket_path; /* the latter NULL but for a unix socket */
 	bool loopback; /* so Host is checked */
+	char *allowed; /* as Host, beside the loopback; or NULL */
 	status_answer_cb *answer;
 	void *arg;
 	size_t owed;
@@ -174,7 +175,8 @@ static void take_request(struct connection *c, struct str text)
 	struct str host;
 	int refused = status_parse(text, &req, &host, &c->head);
 
-	if (refused == 0 && s->loopback && host.len && !status_host_is_loopback(host))
+	if (refused == 0 && s->loopback && host.len && !status_host_is_loopback(host) &&
+		!(s->allowed && str_is(host, s->allowed)))
 		refused = 421;
 	if (refused == 0 && s->owed > STATUS_OWED_MAX)
 		refused = 503;
@@ -486,8 +488,15 @@ void status_free(struct status *s)
 		unlink(s->socket_path);
 	event_free(s->resume);
 	free(s->socket_path);
+	free(s->allowed);
 	free(s->address);
 	free(s);
+}
+
+void status_allow(struct status *s, struct str url)
+{
+	free(s->allowed);
+	s->allowed = url.len ? str_dup(status_url_host(url)) : NULL;
 }
 
 const char *status_address(const struct status *s)

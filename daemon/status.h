@@ -74,6 +74,8 @@ struct status_stats {
 struct status *status_new(struct event_base *base, const char *listen, status_answer_cb *answer,
 	void *arg, struct err *err);
 void status_free(struct status *s);
+/* On a loopback address the host of that URL is taken as Host, too: a proxy's; "" takes it back. */
+void status_allow(struct status *s, struct str url);
 /* As given, with the port that is really used. */
 const char *status_address(const struct status *s);
 void status_stats(const struct status *s, struct status_stats *out);
@@ -84,6 +86,8 @@ void status_stats(const struct status *s, struct status_stats *out);
  * none; head: whether the method is HEAD.  Slices of text.
  */
 int status_parse(struct str text, struct status_request *out, struct str *host, bool *head);
+/* Pure: the host of an http or https URL, without its port. */
+struct str status_url_host(struct str url);
 /* Pure: does this Host name the loopback? */
 bool status_host_is_loopback(struct str host);
 

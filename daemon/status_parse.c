@@ -30,6 +30,17 @@ static struct str without_port(struct str host)
 	return end < 0 ? host : str_sub(host, 0, (size_t)end);
 }
 
+struct str status_url_host(struct str url)
+{
+	ptrdiff_t scheme = str_find(url, STR("://"));
+	struct str host = scheme < 0 ? url : str_from(url, (size_t)scheme + 3);
+	size_t n = 0;
+
+	while (n < host.len && !memchr("/?#", host.p[n], 3))
+		n++;
+	return without_port(str_sub(host, 0, n));
+}
+
 bool status_host_is_loopback(struct str host)
 {
 	if (is_header(host, "localhost") || str_is(host, "::1"))

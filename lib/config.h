@@ -62,6 +62,7 @@ struct config {
 	size_t nreceivers;
 
 	struct str listen_address; /* web: "host:port", "unix:/path" or "" (off) */
+	struct str external_url; /* where people reach it; "" = not told */
 };
 
 struct config_problem {

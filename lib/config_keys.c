@@ -414,6 +414,8 @@ LOOSE(alerting, "alerting", config, config_check_alerting);
 static const struct key web_keys[] = {
 	V("listen_address", ADDRESS, config, listen_address, "127.0.0.1:9765", 0, 0,
 		EMPTY, "Where our pages, metrics and health are; \"\": nowhere."),
+	V("external_url", URL, config, external_url, NULL, 0, 0, 0,
+		"Where people reach those pages: messages link to them."),
 	END
 };
 SECTION(web, "web", config, NULL);

@@ -276,6 +276,7 @@ static void put_members(
 			d->unacked = true;
 		if (d->m.n == GROUP_ALERTS_MAX) {
 			d->m.truncated++;
+			d->m.truncated_firing += a->state == ALERT_FIRING;
 			continue;
 		}
 		d->v[d->m.n++] = a;

@@ -41,8 +41,9 @@ struct group_message {
 	const struct alert *const *alerts; /* those that changed first, then the others that fire */
 	size_t n;
 	size_t nchanged; /* the first ones: this is news; 0 when it repeats */
-	size_t nfiring;
+	size_t nfiring; /* of those named */
 	size_t truncated; /* of the group, not named here */
+	size_t truncated_firing; /* those of them that fire */
 	bool opening; /* no message of this group before */
 	int64_t last_ms; /* of the message before this one, 0: none */
 	int64_t now_ms;

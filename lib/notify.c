@@ -1,6 +1,7 @@
 #include "notify.h"
 #include "map.h"
 #include "notify_internal.h"
+#include "safe.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -47,11 +48,26 @@ json_t *notify_json_time(int64_t at_ms)
 	return json_string(text);
 }
 
-json_t *notify_json_annotations(const struct alert *a)
+void notify_add_page(struct buf *out, const struct alert *a, struct str external_url)
+{
+	if (!external_url.len)
+		return;
+	while (str_ends(external_url, STR("/")))
+		external_url.len--;
+	buf_addstr(out, external_url);
+	buf_addf(out, "/alerts/%s", a->id);
+}
+
+json_t *notify_json_annotations(const struct alert *a, struct str external_url)
 {
 	json_t *o = notify_json_labels(&a->annotations);
+	struct buf page = BUF_INIT;
 
 	json_object_set_new(o, "look_further", json_sprintf("leakwatch alerts show %s", a->id));
+	notify_add_page(&page, a, external_url);
+	if (page.len)
+		json_object_set_new(o, "page", json_str(buf_str(&page)));
+	buf_release(&page);
 	return o;
 }
 
@@ -70,14 +86,17 @@ static json_t *alert_of(const struct alert *a, struct str external_url)
 {
 	bool over = a->state == ALERT_RESOLVED;
 	json_t *o = json_object();
+	struct buf page = BUF_INIT;
 
+	notify_add_page(&page, a, external_url);
 	json_object_set_new(o, "status", json_string(over ? "resolved" : "firing"));
 	json_object_set_new(o, "labels", notify_json_labels(&a->labels));
-	json_object_set_new(o, "annotations", notify_json_annotations(a));
+	json_object_set_new(o, "annotations", notify_json_annotations(a, external_url));
 	json_object_set_new(o, "startsAt", notify_json_time(a->fired_ms));
 	json_object_set_new(
 		o, "endsAt", over ? notify_json_time(a->resolved_ms) : json_string(NO_TIME));
-	json_object_set_new(o, "generatorURL", json_str(external_url));
+	json_object_set_new(o, "generatorURL", json_str(buf_str(&page)));
+	buf_release(&page);
 	json_object_set_new(o, "fingerprint", notify_json_fingerprint(&a->labels));
 	return o;
 }
@@ -94,7 +113,7 @@ static void keep_common(struct alert_labels *common, const struct alert_labels *
 	}
 }
 
-static void group_labels(const struct notify_group *g, struct alert_labels *out)
+void notify_group_labels(const struct notify_group *g, struct alert_labels *out)
 {
 	const struct alert_labels *all = &g->alerts[0]->labels;
 
@@ -106,6 +125,40 @@ static void group_labels(const struct notify_group *g, struct alert_labels *out)
 		if (alert_labels_has(all, str_of(g->group_by[i])))
 			alert_labels_put(
 				out, str_of(g->group_by[i]), alert_labels_get(all, g->group_by[i]));
+	}
+}
+
+size_t notify_firing(const struct notify_group *g)
+{
+	size_t n = g->truncated_firing;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->alerts[i]->state != ALERT_RESOLVED;
+	return n;
+}
+
+struct str notify_common(const struct notify_group *g, const char *label)
+{
+	struct str first = alert_labels_get(&g->alerts[0]->labels, label);
+
+	for (size_t i = 1; i < g->n; i++) {
+		if (!str_eq(first, alert_labels_get(&g->alerts[i]->labels, label)))
+			return STR("");
+	}
+	return first;
+}
+
+void notify_add_common(struct buf *out, const struct notify_group *g)
+{
+	static const char *const labels[] = {"alertname", "job", "class"};
+
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		struct str value = notify_common(g, labels[i]);
+
+		if (value.len) {
+			buf_addc(out, ' ');
+			safe_add(out, value);
+		}
 	}
 }
 
@@ -122,10 +175,9 @@ void notify_webhook(const struct notify_group *g, struct buf *out)
 			    annotations = ALERT_LABELS_INIT;
 	json_t *doc = json_object(), *alerts = json_array();
 	struct buf key = BUF_INIT;
-	bool firing = false;
 
 	assert(g->n > 0);
-	group_labels(g, &group);
+	notify_group_labels(g, &group);
 	buf_adds(&key, "{}:");
 	alert_labels_text(&group, &key);
 	alert_labels_copy(&labels, &g->alerts[0]->labels);
@@ -134,12 +186,11 @@ void notify_webhook(const struct notify_group *g, struct buf *out)
 		json_array_append_new(alerts, alert_of(g->alerts[i], g->external_url));
 		keep_common(&labels, &g->alerts[i]->labels);
 		keep_common(&annotations, &g->alerts[i]->annotations);
-		firing |= g->alerts[i]->state != ALERT_RESOLVED;
 	}
 	json_object_set_new(doc, "version", json_string("4"));
 	json_object_set_new(doc, "groupKey", json_str(buf_str(&key)));
 	json_object_set_new(doc, "truncatedAlerts", json_integer((json_int_t)g->truncated));
-	json_object_set_new(doc, "status", json_string(firing ? "firing" : "resolved"));
+	json_object_set_new(doc, "status", json_string(notify_firing(g) ? "firing" : "resolved"));
 	json_object_set_new(doc, "receiver", json_str(g->receiver));
 	set_labels(doc, "groupLabels", &group);
 	set_labels(doc, "commonLabels", &labels);

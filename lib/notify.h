@@ -95,6 +95,8 @@ void notify_text(const struct notify_facts *f, struct alert_labels *annotations)
 
 /* Appends an amount: "1,204", "12 MiB", "1.5 MiB"; "unknown" for bytes that are NAN. */
 void notify_add_amount(struct buf *out, double v, enum notify_unit unit);
+/* Appends the address of an alert's page, EXTERNAL_URL/alerts/ID; nothing without external_url. */
+void notify_add_page(struct buf *out, const struct alert *a, struct str external_url);
 /* Appends a rate a person can judge: "30/h", "1.2/s", "240/d", "12 MiB/h"; "unknown" for NAN. */
 void notify_add_rate(struct buf *out, double per_hour, enum notify_unit unit);
 /* Appends "45 s", "12 min", "2 h 5 min", "3 d 4 h"; negative counts as 0. */
@@ -103,7 +105,8 @@ void notify_add_duration(struct buf *out, double seconds);
 void notify_time(int64_t at_ms, char *out);
 
 struct notify_group {
-	struct str receiver, external_url;
+	struct str receiver;
+	struct str external_url; /* where our pages are, or "" */
 	/* The labels that make the group; NULL: all of them, so that each alert is its own group
 	 * (what Alertmanager calls group_by: ['...']). */
 	const char *const *group_by;
@@ -111,12 +114,14 @@ struct notify_group {
 	const struct alert *const *alerts; /* at least one; all have the group's labels in common */
 	size_t n;
 	size_t truncated; /* alerts of the group that were left out of this message */
+	size_t truncated_firing; /* those of them that fire */
 };
 
 /*
  * Appends the JSON body, one line.  status is "firing" while one of the alerts is; endsAt of one
  * that is firing is 0001-01-01T00:00:00Z.  groupKey is "{}:" and the group's labels.
- * generatorURL is external_url; the annotation look_further is the command that shows the alert.
+ * generatorURL is the alert's page, "" without an external_url; so is the annotation page, and
+ * look_further is the command that shows the alert.
  * fingerprint is the hash of an alert's labels, the same in each of its lives.  Format: Prometheus
  * Alertmanager, "webhook_config", version 4.
  */

@@ -27,7 +27,17 @@ json_t *notify_json_labels(const struct alert_labels *l);
 json_t *notify_json_time(int64_t at_ms);
 /* The hash of an alert's labels, the same in each of its lives. */
 json_t *notify_json_fingerprint(const struct alert_labels *l);
-/* The annotations, with look_further: the command that shows the alert. */
-json_t *notify_json_annotations(const struct alert *a);
+/* The annotations, with look_further: the command that shows the alert, and page where there is
+ * one. */
+json_t *notify_json_annotations(const struct alert *a, struct str external_url);
+
+/* The labels that make the group. */
+void notify_group_labels(const struct notify_group *g, struct alert_labels *out);
+/* How many of the group fire, named or not. */
+size_t notify_firing(const struct notify_group *g);
+/* The value of a label that is the same in all alerts named, or "". */
+struct str notify_common(const struct notify_group *g, const char *label);
+/* " GoroutineLeak shop http-client-conn": what they have in common, made safe. */
+void notify_add_common(struct buf *out, const struct notify_group *g);
 
 #endif

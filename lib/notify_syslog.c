@@ -1,4 +1,5 @@
 #include "notify_syslog.h"
+#include "notify.h"
 #include "safe.h"
 
 #include <ctype.h>
@@ -71,24 +72,57 @@ static void add_label(struct buf *out, const struct label *l)
 	buf_addc(out, '\n');
 }
 
-void notify_syslog(const struct alert *a, int facility, struct buf *out)
+/* Lines of a text as one line. */
+static void add_joined(struct buf *out, struct str text, const char *between)
+{
+	struct str line;
+
+	for (bool first = true; str_line(&text, &line); first = false) {
+		buf_adds(out, first ? "" : between);
+		safe_add(out, line);
+	}
+}
+
+static void add_message(struct buf *out, const struct alert *a)
 {
 	struct str summary = alert_labels_get(&a->annotations, "summary");
+	struct str description = alert_labels_get(&a->annotations, "description");
 
-	buf_addf(out, "MESSAGE=%s %s: ", a->state == ALERT_FIRING ? "FIRING" : "RESOLVED",
-		alert_kind_name(a->kind));
-	safe_add(out, summary);
-	if (a->state != ALERT_FIRING && a->reason[0]) {
-		buf_adds(out, ": ");
-		safe_add(out, str_of(a->reason));
+	if (a->state == ALERT_FIRING) {
+		buf_addf(out, "FIRING %s [leakwatch alerts show %s]: ", alert_kind_name(a->kind),
+			a->id);
+		add_joined(out, description.len ? description : summary, " ");
+		return;
 	}
+	buf_addf(out, "RESOLVED %s: ", alert_kind_name(a->kind));
+	safe_add(out, summary);
+	buf_adds(out, a->reason[0] ? ": " : "");
+	safe_add(out, str_of(a->reason));
+}
+
+void notify_syslog(const struct alert *a, struct str external_url, int facility, struct buf *out)
+{
+	struct str stack = alert_labels_get(&a->annotations, "example_stack");
+	struct buf page = BUF_INIT;
+
+	buf_adds(out, "MESSAGE=");
+	add_message(out, a);
 	buf_addf(out, "\nPRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=leakwatch\n",
 		priority_of(a), facility);
 	add_field(out, "LEAKWATCH_ALERTNAME", str_of(alert_kind_name(a->kind)));
 	add_field(out, "LEAKWATCH_STATE", str_of(alert_state_name(a->state)));
 	add_field(out, "LEAKWATCH_ID", str_of(a->id));
+	notify_add_page(&page, a, external_url);
+	if (page.len)
+		add_field(out, "LEAKWATCH_PAGE", buf_str(&page));
+	if (stack.len) {
+		buf_adds(out, "LEAKWATCH_EXAMPLE_STACK=");
+		add_joined(out, stack, "; ");
+		buf_addc(out, '\n');
+	}
 	for (size_t i = 0; i < a->labels.n; i++)
 		add_label(out, &a->labels.v[i]);
+	buf_release(&page);
 }
 
 static struct str field(struct str fields, const char *key)

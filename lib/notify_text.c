@@ -319,7 +319,8 @@ static void add_summary(struct buf *out, const struct notify_facts *f)
 	}
 }
 
-/* Adds `before`, the part that add writes, and a full stop; nothing when the part is empty. */
+/* Adds a line: `before`, the part that add writes, and a full stop; nothing when the part is empty.
+ */
 static void add_sentence(struct buf *out, const char *before, const struct notify_facts *f,
 	void (*add)(struct buf *, const struct notify_facts *))
 {
@@ -329,7 +330,7 @@ static void add_sentence(struct buf *out, const char *before, const struct notif
 	add(&part, f);
 	text = str_trim(buf_str(&part));
 	if (text.len) {
-		buf_addf(out, "%s%s", out->len ? " " : "", before);
+		buf_addf(out, "%s%s", out->len ? "\n" : "", before);
 		buf_addstr(out, text);
 		if (text.p[text.len - 1] != '.')
 			buf_addc(out, '.');

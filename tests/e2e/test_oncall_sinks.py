@@ -1,50 +1,7 @@
 """Slack, PagerDuty and heartbeats, against servers that answer as those do; and `leakwatch alerts test`."""
-import http.server
-import json
-import threading
-
 import pytest
+from answering import Server
 from harness import command, wait_until, yaml
-
-
-class Server:
-    """Keeps every request as (method, path, headers, JSON), and answers as .answers says for the path's beginning."""
-
-    def __init__(self):
-        self.requests = []
-        self.answers = {"/slack": (200, "ok"), "/pagerduty": (202, '{"status":"success"}'), "/beat": (200, "OK"), "/refuse": (404, "no_service")}
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                outer.requests.append((self.command, self.path, dict(self.headers), json.loads(raw) if raw else None))
-                status, text = next(a for path, a in outer.answers.items() if self.path.startswith(path))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            do_GET = do_POST
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
-
-    def bodies(self, path):
-        return [body for _, p, _, body in self.requests if p.startswith(path)]
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
 
 
 @pytest.fixture
@@ -68,7 +25,8 @@ def test_a_leak_in_every_sink(service, daemon, server, everything):
     # The heartbeat's server is a receiver of its own too: it takes no alert from those after it.
     first = {"name": "deadman", "heartbeat_configs": [{"url": server.url + "/beat/deadman", "interval": "1s"}]}
     registry = service("registry", "-rate", 30)
-    d = daemon([{"job_name": "shop", "static_configs": [{"targets": [registry.address]}]}], alerting={"receivers": [first, everything]})
+    d = daemon([{"job_name": "shop", "static_configs": [{"targets": [registry.address]}]}], alerting={"receivers": [first, everything]},
+               web={"external_url": "https://lw.example/"})
     wait_until(lambda: server.bodies("/slack") and server.bodies("/pagerduty"), 60, "messages")
     slack, event = server.bodies("/slack")[0], server.bodies("/pagerduty")[0]
     assert slack["channel"] == "#oncall"
@@ -77,6 +35,9 @@ def test_a_leak_in_every_sink(service, daemon, server, everything):
     assert event["routing_key"] == 'routing"key' and event["event_action"] == "trigger"
     assert event["payload"]["severity"] == "critical" and event["payload"]["source"] == registry.address
     assert event["payload"]["summary"].startswith("shop at ")
+    (alert,) = [a for a in d.command("alerts")["alerts"] if a["name"] == "GoroutineLeak"]
+    page = f"https://lw.example/alerts/{alert['id']}"
+    assert event["links"] == [{"href": page, "text": "this alert in leakwatch"}] and slack["attachments"][0]["title_link"] == page
     with open(d.db, "rb") as f:  # the key is a secret: it is in no file of ours
         assert b'routing"key' not in f.read() and b'routing\\"key' not in open(d.db + "-wal", "rb").read()
 

@@ -25,13 +25,14 @@ static const char *acked;
 /* One line for each message: seconds since the start, receiver, alerts as +instance or -instance, a
  * bar after those that are news. */
 static struct buf sent;
-static size_t truncated, messages, largest;
+static size_t truncated, truncated_firing, messages, largest;
 
 static void send_cb(void *arg, const struct group_message *m)
 {
 	(void)arg;
 	messages++;
 	truncated = m->truncated;
+	truncated_firing = m->truncated_firing;
 	largest = MAX(largest, m->n);
 	buf_addf(&sent, "%s%lld%s %s", sent.len ? "; " : "", (long long)(m->now_ms - START) / S,
 		m->opening ? "!" : "", m->receiver);
@@ -261,6 +262,16 @@ static void test_too_many(void **state)
 	pass(15 * M);
 	assert_int_equal(messages, 3);
 	assert_non_null(strstr(sent.p, " +i249"));
+	assert_int_equal(truncated_firing, 150);
+	/* A hundred ends fill a message; that others fire yet is known all the same. */
+	for (int i = 0; i < 150; i++) {
+		snprintf(instance, sizeof(instance), "i%d", i);
+		end("shop", instance);
+	}
+	pass(1 * M);
+	assert_int_equal(messages, 4);
+	assert_int_equal(truncated_firing, 100);
+	assert_int_equal(truncated, 150);
 }
 
 /* kill -9 at every point: the state comes back from alerts and what was told. */

@@ -119,7 +119,9 @@ static void test_body(void **state)
 	expect_text(json_object_get(alert, "annotations"), "look_further", command);
 	expect_text(alert, "startsAt", "2026-11-21T04:06:05.123Z");
 	expect_text(alert, "endsAt", "0001-01-01T00:00:00Z");
-	expect_text(alert, "generatorURL", "http://web-1:9765");
+	snprintf(command, sizeof(command), "http://web-1:9765/alerts/%s", a->id);
+	expect_text(alert, "generatorURL", command);
+	expect_text(json_object_get(alert, "annotations"), "page", command);
 	assert_int_equal(strlen(json_string_value(json_object_get(alert, "fingerprint"))), 16);
 	json_decref(doc);
 
@@ -469,15 +471,15 @@ static void test_words_of_a_leak(void **state)
 	expect_annotation(&l, "runbook_url", "https://wiki/leaks");
 	expect_annotation(&l, "description",
 		"shop at 127.0.0.1:6060: http-client-conn leaks: grows by 30/h, 1,410 goroutines "
-		"now. "
-		"Growth: 30/h (95 %: 28/h to 32/h), since 2026-11-21 02:01 UTC, 2 h 5 min ago. "
-		"They wait on: IO wait. Created by net/http.(*Transport).dialConn. "
+		"now.\n"
+		"Growth: 30/h (95 %: 28/h to 32/h), since 2026-11-21 02:01 UTC, 2 h 5 min ago.\n"
+		"They wait on: IO wait.\nCreated by net/http.(*Transport).dialConn.\n"
 		"First line outside the standard library: main.(*registry).check "
-		"/src/registry/main.go:42. "
+		"/src/registry/main.go:42.\n"
 		"Forecast: the limit of 10,000 is reached in 11 d 21 h (95 %: 11 d 2 h to 12 d 18 "
-		"h) at this rate, on 2026-12-03 01:29 UTC. "
-		"With it: open file descriptors +30/h, 812 now; heap +2 MiB/h. "
-		"Likely cause: Response body not closed, or a client without Timeout. "
+		"h) at this rate, on 2026-12-03 01:29 UTC.\n"
+		"With it: open file descriptors +30/h, 812 now; heap +2 MiB/h.\n"
+		"Likely cause: Response body not closed, or a client without Timeout.\n"
 		"Judged so because: took 141 in 6 h and gave back at most 2.");
 	alert_labels_release(&l);
 }
@@ -513,11 +515,11 @@ static void test_words_of_evidence(void **state)
 	expect_annotation(&l, "evidence", f.evidence.p);
 	expect_annotation(&l, "fleet", f.fleet.p);
 	expect_annotation(&l, "description",
-		"worker leaks: grows. "
-		"Fleet: 5 of 6 instances leak, the sixth runs version v1.4.0. "
-		"Evidence: 141 of 141 survived 6 h. The oldest is at least 2 h 5 min old. "
+		"worker leaks: grows.\n"
+		"Fleet: 5 of 6 instances leak, the sixth runs version v1.4.0.\n"
+		"Evidence: 141 of 141 survived 6 h.\nThe oldest is at least 2 h 5 min old.\n"
 		"Each holds 12 KiB of memory (95 %: 10 KiB to 14 KiB) and 1.00 descriptor (95 %: "
-		"1.00 to 1.10). What grows: 69 of 71 new descriptors: unix /run/docker\\n.sock.");
+		"1.00 to 1.10).\nWhat grows: 69 of 71 new descriptors: unix /run/docker\\n.sock.");
 	for (size_t i = 0; i < ARRAY_LEN(costs); i++) {
 		f.each_bytes = costs[i].bytes;
 		f.each_fds = costs[i].fds;
@@ -690,7 +692,7 @@ static void test_words_of_a_watch_alert(void **state)
 	f.limit = 100;
 	notify_text(&f, &l);
 	expect_annotation(&l, "description",
-		"shop at a:1: cannot be scraped: nobody listens there. "
+		"shop at a:1: cannot be scraped: nobody listens there.\n"
 		"Since 2026-11-21 04:02 UTC, 4 min ago.");
 	assert_false(alert_labels_has(&l, STR("rate")));
 	assert_false(alert_labels_has(&l, STR("forecast")));

@@ -97,6 +97,20 @@ static void test_loopback(void **state)
 		assert_int_equal(status_host_is_loopback(str_of(rows[i].host)), rows[i].want);
 }
 
+static void test_url_host(void **state)
+{
+	static const char *const rows[][2] = {
+		{"http://web-1", "web-1"},
+		{"https://web-1.internal:8443/leakwatch/?x=http://evil", "web-1.internal"},
+		{"http://[fd00::1]:9765/", "fd00::1"},
+		{"http://web-1?x", "web-1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_true(str_is(status_url_host(str_of(rows[i][0])), rows[i][1]));
+}
+
 /* ---- the server ---- */
 
 struct world {
@@ -438,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_url_host),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later, setup, teardown),
 		cmocka_unit_test(test_query),

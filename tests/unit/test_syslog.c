@@ -23,6 +23,8 @@ static struct alert make_alert(enum alert_state state)
 	alert_labels_put(&a.labels, STR("severity"), STR("page"));
 	alert_labels_put_text(
 		&a.annotations, STR("summary"), STR("grows by 30/h\nMESSAGE=forged %s%n"));
+	alert_labels_put_text(
+		&a.annotations, STR("example_stack"), STR("main.f a.go:1\nmain.g b.go:2\n"));
 	return a;
 }
 
@@ -42,8 +44,14 @@ static void test_fields(void **state)
 	struct buf b = BUF_INIT, line = BUF_INIT;
 
 	(void)state;
-	notify_syslog(&a, notify_syslog_facility(STR("daemon")), &b);
-	assert_int_equal(count_lines(b.p, "MESSAGE=FIRING GoroutineLeak: grows by 30/h"), 1);
+	notify_syslog(&a, STR("http://w:1/"), notify_syslog_facility(STR("daemon")), &b);
+	assert_int_equal(count_lines(b.p, "MESSAGE=FIRING GoroutineLeak [leakwatch alerts show "
+					  "0123456789abcdef]: grows by 30/h MESSAGE=forged"),
+		1);
+	assert_int_equal(
+		count_lines(b.p, "LEAKWATCH_PAGE=http://w:1/alerts/0123456789abcdef\n"), 1);
+	assert_int_equal(
+		count_lines(b.p, "LEAKWATCH_EXAMPLE_STACK=main.f a.go:1; main.g b.go:2\n"), 1);
 	assert_int_equal(count_lines(b.p, "MESSAGE="), 1);
 	assert_int_equal(count_lines(b.p, "PRIORITY="), 1);
 	assert_int_equal(count_lines(b.p, "PRIORITY=2\n"), 1);
@@ -51,7 +59,8 @@ static void test_fields(void **state)
 	assert_int_equal(count_lines(b.p, "LEAKWATCH_LABEL_JOB=shop\n"), 1);
 	assert_int_equal(count_lines(b.p, "LEAKWATCH_ID=0123456789abcdef\n"), 1);
 	notify_syslog_line(buf_str(&b), 42, &line);
-	assert_int_equal(strncmp(line.p, "<26>leakwatch[42]: FIRING GoroutineLeak: grows", 46), 0);
+	assert_int_equal(
+		strncmp(line.p, "<26>leakwatch[42]: FIRING GoroutineLeak [leakwatch", 50), 0);
 	assert_null(strchr(line.p, '\n'));
 	buf_release(&b);
 	buf_release(&line);
@@ -64,7 +73,7 @@ static void test_resolved(void **state)
 	struct buf b = BUF_INIT;
 
 	(void)state;
-	notify_syslog(&a, 16, &b);
+	notify_syslog(&a, STR(""), 16, &b);
 	assert_int_equal(count_lines(b.p, "PRIORITY=5\n"), 1);
 	assert_int_equal(count_lines(b.p, "LEAKWATCH_STATE=resolved\n"), 1);
 	assert_non_null(strstr(b.p, "gone since the restart"));

@@ -1,4 +1,4 @@
-#include "app_internal.h"
+#include "app_host.h"
 #include "clock.h"
 #include "cmd.h"
 #include "log.h"
@@ -207,6 +207,7 @@ static int make_parts(struct app *a, struct err *err)
 	struct pipeline_events events = {.begin = begin_cb,
 		.commit = commit_cb,
 		.cleared = app_alert_cleared,
+		.look = app_look,
 		.unused = app_unused_config,
 		.arg = a};
 	struct outbox_options options = {
@@ -263,6 +264,8 @@ static int start(struct app *a, struct err *err)
 	a->exit_code = CMD_IO;
 	if (app_load_owed(a, err) || start_writer(a, err))
 		return -1;
+	if (app_looks_start(a, err))
+		return -1;
 	add_events(a);
 	app_status_start(a);
 	app_open_control(a);
@@ -273,6 +276,7 @@ static int start(struct app *a, struct err *err)
 
 static void release(struct app *a)
 {
+	app_looks_stop(a);
 	app_status_stop(a);
 	control_free(a->control);
 	app_free_targets(a);

@@ -75,7 +75,7 @@ struct app {
 	int exit_code;
 
 	struct status *status; /* NULL: not listening */
-	struct worker *pages; /* the thread that makes them */
+	struct worker *pages, *looks; /* threads: make pages; read /proc and cgroups */
 	char *listening; /* the address that is, or is to be, listened on */
 	struct event *ev_lag;
 	int64_t started_ms;

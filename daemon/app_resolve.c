@@ -60,6 +60,7 @@ static void first_labels(const struct resolving *r, const struct config_static *
 	struct str address, const char *origin, struct relabel_set *set)
 {
 	const struct config_job *job = r->job;
+	char pid[24];
 
 	set->n = 0;
 	relabel_put(set, STR("job"), job->name);
@@ -68,6 +69,10 @@ static void first_labels(const struct resolving *r, const struct config_static *
 	relabel_put(set, STR("__metrics_path__"), job->metrics_path);
 	relabel_put(set, STR("__metrics_address__"), job->metrics_address);
 	relabel_put(set, STR("__pprof_path__"), job->pprof_path);
+	relabel_put(set, STR("__cgroup__"), job->cgroup);
+	snprintf(pid, sizeof(pid), "%llu", (unsigned long long)job->pid);
+	relabel_put(set, STR("__pid__"),
+		job->pid ? arena_str(&r->wishes->arena, str_of(pid)) : STR(""));
 	if (origin)
 		relabel_put(set,
 			strncmp(origin, "http", 4) == 0 ? STR("__meta_url")
@@ -106,6 +111,26 @@ static struct str copied(struct arena *a, const struct relabel_set *set, const c
 	return arena_str(a, relabel_get(set, key));
 }
 
+/*
+ * Where a target runs on this host.  A list may say so only with allow_local: else it could make us
+ * show whichever process's files and sockets it likes.
+ */
+static int check_place(const struct resolving *r, const struct wish *w, struct err *err)
+{
+	bool own = str_eq(w->cgroup, r->job->cgroup), local = !r->discovered || r->job->allow_local;
+	uint64_t pid = 0;
+
+	if (w->pid.len && (!str_u64(w->pid, &pid) || pid == 0 || pid > 4194304))
+		return err_set(err, "__pid__ is \"%.*s\", no process id", STR_ARG(w->pid));
+	if (!local && (!own || pid != r->job->pid))
+		return err_set(err,
+			"a process or cgroup of this host (__pid__, __cgroup__) may only "
+			"be named with allow_local: true");
+	if (w->cgroup.len > CONFIG_CGROUP_MAX)
+		return err_set(err, "__cgroup__ is longer than %d bytes", CONFIG_CGROUP_MAX);
+	return 0;
+}
+
 /* What relabelling made of an address must still be one. */
 static int check_wish(const struct resolving *r, const struct wish *w, struct err *err)
 {
@@ -118,6 +143,8 @@ static int check_wish(const struct resolving *r, const struct wish *w, struct er
 			      str_starts(w->metrics_address, STR("unix:"))))
 		return err_set(err, "a socket of this host may only be named with allow_local: "
 				    "true");
+	if (check_place(r, w, err))
+		return -1;
 	if (w->metrics_address.len && config_check_target(w->metrics_address, err))
 		return -1;
 	if ((w->metrics_path.len && w->metrics_path.p[0] != '/') || w->pprof_path.p[0] != '/')
@@ -155,6 +182,8 @@ static void resolve(struct resolving *r, const struct config_static *group, stru
 	w.metrics_path = copied(a, &set, "__metrics_path__");
 	w.metrics_address = copied(a, &set, "__metrics_address__");
 	w.pprof_path = copied(a, &set, "__pprof_path__");
+	w.cgroup = copied(a, &set, "__cgroup__");
+	w.pid = copied(a, &set, "__pid__");
 	w.labels = last_labels(a, &set);
 	if (check_wish(r, &w, &err)) {
 		log_limited(LEVEL_ERROR, r->job->name.p, "job %.*s: target left out: %s",

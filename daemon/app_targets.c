@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "discover.h"
 #include "log.h"
+#include "pipeline_host.h"
 #include "store_read.h"
 #include "xalloc.h"
 
@@ -147,8 +148,10 @@ static struct watched *watch(struct app *a, const struct wish *w, struct str key
 
 	x->target =
 		pipeline_add(a->pipeline, w->job, w->instance, &w->labels, clock_wall_ms(), err);
-	if (x->target)
+	if (x->target) {
+		pipeline_set_place(x->target, w->cgroup, w->pid);
 		x->scrape = scrape_add(a->scrape, &c, x->target, err);
+	}
 	if (!x->scrape) {
 		if (x->target)
 			pipeline_remove(x->target, clock_wall_ms());
@@ -245,6 +248,7 @@ static bool take_wish(struct app *a, const struct wish *w, int64_t now_ms, struc
 			STR_ARG(w->job->name), STR_ARG(w->instance));
 	} else {
 		pipeline_update(x->target, w->job, &w->labels, now_ms);
+		pipeline_set_place(x->target, w->cgroup, w->pid);
 		if (x->signature != signature)
 			ask_anew(a, x, w, signature);
 	}

@@ -24,6 +24,7 @@ struct wish {
 	double budget; /* scrape_budget in force */
 	bool discovered; /* by a file or server, not in the configuration itself */
 	struct str address, instance, scheme, metrics_path, metrics_address, pprof_path;
+	struct str cgroup, pid; /* where it runs on this host, or "" */
 	struct config_labels labels;
 };
 

@@ -164,16 +164,38 @@ static int add_costs(struct cmd_db *db, json_t *classes, size_t from, struct err
 	return 0;
 }
 
+static void memory_cb(void *arg, const struct store_fact *r)
+{
+	json_t *memory = cmd_db_object(r->body);
+
+	set_time(memory, "at", r->at_ms);
+	json_object_set_new(arg, "memory", memory);
+}
+
+/* What memory is made of, with the series of anonymous memory. */
+static int add_memory(struct cmd_db *db, json_t *others, size_t from, struct err *err)
+{
+	for (size_t i = from; i < json_array_size(others); i++) {
+		json_t *row = json_array_get(others, i);
+
+		if (str_is(cmd_rows_str(row, "name"), "anonymous_memory_bytes") &&
+			store_read_facts(db->store, STORE_COST,
+				(int64_t)cmd_rows_num(row, "series_id"), memory_cb, row, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int cmd_rows_series(
 	struct cmd_db *db, const json_t *target, json_t *classes, json_t *others, struct err *err)
 {
 	struct series_sink sink = {.target = target, .classes = classes, .others = others};
-	size_t from = json_array_size(classes);
+	size_t from = json_array_size(classes), others_from = json_array_size(others);
 
 	if (store_read_series(
 		    db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err))
 		return -1;
-	return add_costs(db, classes, from, err);
+	return add_costs(db, classes, from, err) || add_memory(db, others, others_from, err);
 }
 
 /* ---- alerts ------------------------------------------------------------------ */
@@ -329,4 +351,27 @@ int cmd_rows_alert_past(struct cmd_db *db, json_t *alert, struct err *err)
 	if (store_read_events(db->store, id, event_cb, events, err) < 0)
 		return -1;
 	return store_read_deliveries(db->store, id, delivery_cb, deliveries, err);
+}
+
+/* ---- memory of all targets --------------------------------------------------- */
+
+static void all_memory_cb(void *arg, const struct store_fact *r)
+{
+	json_t *memory = cmd_db_object(r->body);
+
+	if (cmd_rows_str(memory, "text").len) {
+		set_time(memory, "at", r->at_ms);
+		json_array_append(arg, memory);
+	}
+	json_decref(memory);
+}
+
+json_t *cmd_rows_memory(struct cmd_db *db, struct err *err)
+{
+	json_t *rows = json_array();
+
+	if (store_read_facts(db->store, STORE_COST, 0, all_memory_cb, rows, err) == 0)
+		return rows;
+	json_decref(rows);
+	return NULL;
 }

@@ -75,7 +75,7 @@ static json_t *sorted(const json_t *rows)
 
 static json_t *read_all(struct cmd_db *db, struct err *err)
 {
-	json_t *doc, *targets = cmd_rows_targets(db, err), *alerts;
+	json_t *doc, *targets = cmd_rows_targets(db, err), *alerts, *memory;
 	int64_t pid = 0, owed = 0;
 	double newest;
 	struct stat sb;
@@ -84,9 +84,11 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 	if (!targets)
 		return NULL;
 	alerts = cmd_rows_alerts(db, INT64_MAX, err);
-	if (!alerts || store_load_owed(db->store, owed_cb, &owed, err) < 0) {
+	memory = alerts ? cmd_rows_memory(db, err) : NULL;
+	if (!memory || store_load_owed(db->store, owed_cb, &owed, err) < 0) {
 		json_decref(targets);
 		json_decref(alerts);
+		json_decref(memory);
 		return NULL;
 	}
 	running = store_is_held(db->path, &pid);
@@ -108,6 +110,7 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 		doc, "pending", json_integer((json_int_t)count_if(alerts, "state", "pending")));
 	json_object_set_new(doc, "owed", json_integer(owed));
 	json_object_set_new(doc, "targets", sorted(targets));
+	json_object_set_new(doc, "memory", memory);
 	json_decref(targets);
 	json_decref(alerts);
 	return doc;
@@ -194,6 +197,22 @@ static void add_targets(const struct cmd_db *db, const json_t *targets, struct b
 	buf_release(&cell);
 }
 
+/* "shop/10.0.0.7:6060: Page cache grew by …", where memory does anything. */
+static void add_memory(const json_t *memory, struct buf *out)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)memory, i, row)
+	{
+		buf_adds(out, i ? "" : "\nMEMORY\n");
+		safe_add(out, cmd_rows_str(row, "target"));
+		buf_adds(out, ": ");
+		safe_add(out, cmd_rows_str(row, "text"));
+		buf_addc(out, '\n');
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
@@ -217,6 +236,7 @@ int cmd_status(int argc, char **argv)
 	} else {
 		add_head(&db, doc, &out);
 		add_targets(&db, json_object_get(doc, "targets"), &out);
+		add_memory(json_object_get(doc, "memory"), &out);
 		fputs(out.p, stdout);
 		json_decref(doc);
 	}

@@ -24,6 +24,7 @@ static void begin_cb(void *arg, struct scrape_target *st)
 		target_reconfigure(t);
 	t->dump_ok = t->metrics_ok = t->asked_symbols = t->between = false;
 	t->dump_why[0] = t->metrics_why[0] = '\0';
+	target_host_look(t);
 	gdump_reset(t->gdump);
 	prom_reset(t->prom);
 	target_note_counts(t);
@@ -307,6 +308,7 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	target_cost_sample(t, now);
 	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
 	target_cost_ask(t, now);
+	target_host_sample(t, now);
 	target_tell_state(t, c->at_ms);
 	target_write(t, c);
 	end_cycle(p, t);
@@ -379,6 +381,7 @@ void target_free(struct target *t)
 	prom_free(t->prom);
 	free(t->metrics);
 	cost_free(t->cost);
+	target_host_free(t);
 	free(t->before);
 	free(t->job_name);
 	free(t->instance);

@@ -21,6 +21,7 @@
 #include "scrape.h"
 #include "store_load.h"
 
+struct look;
 struct pipeline;
 struct target;
 
@@ -32,6 +33,9 @@ struct pipeline_events {
 	bool (*commit)(void *arg, struct store_batch *b);
 	/* A standing alert's condition ended: its row is another one, though its state is not. */
 	void (*cleared)(void *arg, const struct alert *a);
+	/* A look at the host to make on a thread (pipeline_host.h), given back with
+	 * pipeline_looked; false, and not taken, when there are too many.  May be NULL. */
+	bool (*look)(void *arg, struct look *l);
 	/* Nothing is sorted by that configuration's rules any more: it may be freed.  May be NULL.
 	 */
 	void (*unused)(void *arg, const struct config *c);

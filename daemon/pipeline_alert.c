@@ -199,6 +199,7 @@ static void finding_facts(struct target *t, const struct finding *finding, struc
 			.rate_per_hour = s->verdict.rate_per_hour,
 		};
 	}
+	target_host_facts(t, finding, f);
 	f->members = members;
 	f->nmembers = n;
 }

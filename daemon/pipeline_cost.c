@@ -152,6 +152,13 @@ void target_cost_facts(const struct slot *s, struct notify_facts *f)
 	}
 }
 
+double target_cost_go(const struct slot *s)
+{
+	return is_told(s, COST_GO)     ? s->cost.each[COST_GO].estimate
+	       : is_told(s, COST_HEAP) ? s->cost.each[COST_HEAP].estimate
+				       : NAN;
+}
+
 /* ---- stored ---- */
 
 void target_cost_write(struct target *t, struct slot *s, struct store_batch *b)

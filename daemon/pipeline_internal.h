@@ -16,6 +16,7 @@
 #include "gdump.h"
 #include "map.h"
 #include "pipeline.h"
+#include "pipeline_host.h"
 #include "pipeline_slot.h"
 #include "prom.h"
 #include "store_batch.h"
@@ -66,6 +67,7 @@ struct target {
 	struct metric *metrics; /* by number of the vitals selector */
 	size_t nmetrics;
 	int load; /* the job's load_metric, or -1 */
+	struct host *host; /* where it runs on this host, or NULL */
 	struct cost *cost; /* NULL while its metrics were never read */
 	uint64_t cost_version; /* of the answers in the slots */
 	/* history */
@@ -119,6 +121,7 @@ struct pipeline {
 	struct store_batch *batch; /* of the cycle under way, */
 	int64_t now_ms; /* and its time */
 	uint64_t cycles, bodies_lost;
+	uint64_t host_serial;
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };
 

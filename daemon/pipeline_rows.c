@@ -338,6 +338,7 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 	put_status(t, c, b);
 	for (size_t i = 0; i < t->nslots; i++)
 		write_slot(t, &t->slots[i], b, now);
+	target_host_write(t, b, now);
 	if (t->metrics_ok)
 		put_metric_series(t, b);
 	write_values(t, b, c->at_ms, c->counted);

@@ -159,6 +159,11 @@ static void sync_process(struct target *t, double now, bool goroutines, bool met
 		if (!isnan(vitals_get(t->vitals, vital_of(kinds[i]))))
 			need_slot(t, kinds[i], now);
 	}
+	if (!isnan(target_host_anon(t))) {
+		need_slot(t, SERIES_ANON, now);
+		detect_set_limit(target_slot(t, SERIES_ANON, (struct str){0})->series->detect,
+			target_host_limit(t));
+	}
 	/* Descriptors end at what the process may open: a rise that would be there soon is urgent.
 	 */
 	if (metrics && target_slot(t, SERIES_FDS, (struct str){0}))
@@ -232,6 +237,8 @@ static double value_now(const struct target *t, const struct slot *s, bool gorou
 {
 	if (s->series->kind == SERIES_CLASS)
 		return goroutines && s->class ? (double)s->class->count : NAN;
+	if (s->series->kind == SERIES_ANON)
+		return target_host_anon(t);
 	if (s->series->kind == SERIES_TOTAL)
 		return goroutines ? (double)tally_judged_total(t->tally) : NAN;
 	return metrics ? vitals_get(t->vitals, s->vital) : NAN;
@@ -434,6 +441,7 @@ void target_begin_run(struct target *t, double at)
 	stuck_forget(t->stuck);
 	vitals_new_run(t->vitals);
 	target_cost_reset(t);
+	target_host_reset(t);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;
 		enum verdict_state old = s->verdict.state;

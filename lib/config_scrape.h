@@ -9,6 +9,8 @@
 
 #include "model.h"
 
+#define CONFIG_CGROUP_MAX 500 /* bytes of a unit's, container's or path's name */
+
 struct config_strs {
 	struct str *v;
 	size_t n;

@@ -308,6 +308,7 @@ static enum finding_kind kind_of_series(const struct series *s)
 		return FINDING_FDS;
 	case SERIES_MEMORY:
 	case SERIES_HEAP:
+	case SERIES_ANON:
 		return FINDING_MEMORY;
 	default:
 		return FINDING_GOROUTINES;
@@ -321,6 +322,17 @@ static bool has_kind(struct series *const *series, size_t n, enum series_kind ki
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Anonymous memory is what a leak is made of; resident memory has pages of files in it, and heap in
+ * use is a part.  Of those that are told, the first speaks, and the others explain it.
+ */
+static enum series_kind speaks_for_memory(struct series *const *series, size_t n)
+{
+	return has_kind(series, n, SERIES_ANON)	    ? SERIES_ANON
+	       : has_kind(series, n, SERIES_MEMORY) ? SERIES_MEMORY
+						    : SERIES_HEAP;
 }
 
 static void place_process(struct finding_set *set, struct series *s, struct series *const *series,
@@ -340,9 +352,8 @@ static void place_process(struct finding_set *set, struct series *s, struct seri
 	/* A class may be some windows behind: it has the better name. */
 	if (now - s->changed_at < grace && !named(set, kind_of_series(s), s->name))
 		return;
-	/* Heap in use explains resident memory; alone it speaks only where that is not told. */
-	if (s->kind == SERIES_HEAP && has_kind(series, n, SERIES_MEMORY)) {
-		f = named(set, FINDING_MEMORY, series_kind_metric(SERIES_MEMORY));
+	if (kind_of_series(s) == FINDING_MEMORY && s->kind != speaks_for_memory(series, n)) {
+		f = named(set, FINDING_MEMORY, series_kind_metric(speaks_for_memory(series, n)));
 		if (f)
 			add_member(f, s);
 		return;

@@ -14,6 +14,7 @@ static const struct {
 	[SERIES_THREADS] = {"threads", "go_threads", DETECT_COUNT},
 	[SERIES_MEMORY] = {"memory", "process_resident_memory_bytes", DETECT_BYTES},
 	[SERIES_HEAP] = {"heap", "go_memstats_heap_inuse_bytes", DETECT_BYTES},
+	[SERIES_ANON] = {"anon", "anonymous_memory_bytes", DETECT_BYTES},
 };
 
 const char *series_kind_name(enum series_kind k)

@@ -18,6 +18,7 @@ enum series_kind {
 	SERIES_THREADS, /* threads of the operating system */
 	SERIES_MEMORY, /* resident memory */
 	SERIES_HEAP, /* Go heap in use: the explanation of resident memory */
+	SERIES_ANON, /* anonymous memory, as the kernel tells it: what a memory leak is judged by */
 	SERIES_KINDS
 };
 

@@ -1,0 +1,127 @@
+"""What memory is: in a real cgroup of this host, page cache that grows without end is no leak and is
+said to be none; anonymous memory that grows is one, and is said to be of the Go heap.
+
+Needs root and a cgroup file system with memory, v2 or v1; recorded trees are tested in
+tests/unit/test_hostmem.c everywhere.
+"""
+import os
+import subprocess
+import sys
+
+import pytest
+from harness import wait_until
+
+V1, V2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+ENTRY = 128 << 10
+FILLER = """
+import os, sys, time
+with open(sys.argv[1], "wb") as f:
+    for _ in range(600):
+        f.write(b"x" * (2 << 20))
+        f.flush()
+        time.sleep(0.05)
+time.sleep(600)
+"""
+
+
+class Cgroup:
+    """A cgroup of its own, below ours."""
+
+    def __init__(self, name):
+        version = 1 if os.path.exists(f"{V1}/memory.stat") else 2
+        mount = V1 if version == 1 else V2
+        with open("/proc/self/cgroup", encoding="ascii") as f:
+            lines = [line.strip().split(":", 2) for line in f]
+        own = next((path for _, controllers, path in lines if ("memory" in controllers.split(",") if version == 1 else controllers == "")), "/")
+        # Below our own where the mount shows it; a container may see its cgroup as the root.
+        self.below = own if os.path.isdir(mount + own) else "/"
+        self.path = os.path.join(mount + self.below, name)
+        os.mkdir(self.path)
+        if not os.path.exists(f"{self.path}/memory.stat"):
+            os.rmdir(self.path)
+            raise OSError("no memory controller")
+
+    def add(self, pid):
+        with open(f"{self.path}/cgroup.procs", "w", encoding="ascii") as f:
+            f.write(str(pid))
+
+    def remove(self):
+        wait_until(lambda: not open(f"{self.path}/cgroup.procs", encoding="ascii").read(), 10, "an empty cgroup")
+        os.rmdir(self.path)
+
+
+@pytest.fixture
+def cgroup():
+    made = []
+
+    def make(name):
+        try:
+            made.append(Cgroup(name))
+        except OSError as e:
+            pytest.skip(f"no cgroup can be made here: {e}")
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.remove()
+
+
+def test_page_cache_is_no_leak_and_a_heap_is(service, daemon, receiver, cgroup, tmp_path):
+    cached, leaking = cgroup(f"leakwatch-cache-{os.getpid()}"), cgroup(f"leakwatch-heap-{os.getpid()}")
+    reader = service("timers", "-rate", 20, "-life", "1s")
+    heap = service("heap", "-rate", 40, "-size", ENTRY, env={"GOGC": "10"})
+    cached.add(reader.process.pid)
+    leaking.add(heap.process.pid)
+    filler = subprocess.Popen([sys.executable, "-c", FILLER, str(tmp_path / "big.log")])
+    try:
+        cached.add(filler.pid)
+        d = daemon([
+            # Named by its directory, as a unit is; the other by its process.
+            {"job_name": "cached", "cgroup": cached.path, "static_configs": [{"targets": [reader.address]}]},
+            {"job_name": "leaking", "pid": heap.process.pid, "static_configs": [{"targets": [heap.address]}]},
+        ], window="200ms", interval="100ms")
+
+        alerts = wait_until(lambda: receiver.alerts("firing", job="leaking", alertname="MemoryLeak"), 100, receiver.describe)
+        assert alerts[0]["labels"]["class"] == "anonymous_memory_bytes"
+
+        def memory():
+            return {m["target"].split("/")[0]: m for m in d.command("status")["memory"]}
+
+        wait_until(lambda: "Page cache grew by" in memory().get("cached", {}).get("text", ""), 60, "page cache that is named")
+        wait_until(lambda: "Go heap and stacks in use" in memory().get("leaking", {}).get("text", ""), 60, "a heap that is named")
+        told = memory()
+        assert "no leak" in told["cached"]["text"] and "Anonymous" not in told["cached"]["text"]
+        assert told["cached"]["page_cache"] > 16 << 20
+        assert told["leaking"]["pid"] == heap.process.pid
+        text = d.command("status", parse=False)
+        assert "MEMORY" in text and "Page cache grew by" in text
+        # It grew for as long as the leak took to be told, and by far more.
+        assert not receiver.alerts(job="cached"), receiver.describe()
+        again = receiver.alerts("firing", job="leaking", alertname="MemoryLeak")[-1]
+        assert again["annotations"]["summary"]
+    finally:
+        filler.kill()
+        filler.wait()
+        reader.stop()
+        heap.stop()
+
+
+def test_what_is_not_there_is_said(service, daemon):
+    s = service("timers", "-rate", 20, "-life", "1s")
+    d = daemon([{"job_name": "lost", "cgroup": "nothing-of-the-kind.service", "static_configs": [{"targets": [s.address]}]}], window="200ms", interval="100ms")
+    wait_until(lambda: "nothing-of-the-kind.service" in d.log(), 20, "a cgroup that is not there is said")
+    wait_until(lambda: d.command("classes")["classes"], 20, "its goroutines are counted all the same")
+    assert d.log().count("nothing-of-the-kind.service") == 1
+
+
+def test_discovery_may_not_name_processes(service, daemon, tmp_path):
+    s = service("timers", "-rate", 20, "-life", "1s")
+    targets = tmp_path / "targets.yaml"
+    targets.write_text(f"- targets: ['{s.address}']\n  labels: {{__pid__: '1'}}\n", encoding="utf-8")
+    d = daemon([{"job_name": "outsider", "file_sd_configs": [{"files": [str(targets)]}]}], window="200ms", interval="100ms")
+    wait_until(lambda: "may only be named with allow_local: true" in d.log(), 20, "it is refused")
+    assert not d.command("targets")["targets"]
+    targets.write_text(f"- targets: ['{s.address}']\n  labels: {{__pid__: '{s.process.pid}'}}\n", encoding="utf-8")
+    d.configure({**d.config, "scrape_configs": [{**d.config["scrape_configs"][0], "allow_local": True}]})
+    d.process.send_signal(1)
+    wait_until(lambda: f"memory is read from process {s.process.pid}" in d.log(), 20, "it is taken")

@@ -1,10 +1,10 @@
 /*
  * detect_internal: what the parts of detect share.  Layer 1; only detect*.c and tests include it.
- * it.
  *
  * detect.c          the public face, and the states of the one alarm
  * detect_windows.c  samples become floors of 10 minutes, an hour, a day; the load's coefficient
- * detect_tests.c    steady, bouts, urgent, anchor: is it a rise that counts?
+ * detect_tests.c    every lookback's numbers; already leaking at the first sample
+ * detect_judge.c    the tables: is it a rise that counts?
  * detect_rate.c     since when, and the rate while it goes on
  * detect_runs.c     what repeats from restart to restart, and what goes on after one
  * detect_words.c    reasons for people
@@ -18,6 +18,7 @@
 #define LEAKWATCH_DETECT_INTERNAL_H
 
 #include "detect.h"
+#include "detect_rise.h"
 #include "detect_windows.h"
 #include "trend.h"
 
@@ -35,30 +36,6 @@ struct past_run {
 struct ledger {
 	int n;
 	struct past_run run[RUNS_MAX]; /* oldest first */
-};
-
-enum rise_how { RISE_STEADY, RISE_BOUTS, RISE_URGENT, RISE_ANCHOR, RISE_RUNS, RISE_CARRY };
-enum rise_level { RISE_NONE, RISE_SUSPECT, RISE_LEAKING };
-
-/* One lookback and what the tests say of it. */
-struct rise {
-	enum rise_level level;
-	enum rise_how how;
-	enum ring_id ring;
-	struct trend_shape shape;
-	double look; /* its length, s */
-	double history; /* from the first sample to its start, s */
-	double peak; /* highest hourly floor of the 7 days before, or its first value */
-	double now; /* its end on the level the reader sees */
-	double before; /* growth of the stretch before it over its own growth */
-	double share; /* of the growth that the load does not explain */
-	double rate, error; /* per hour */
-	double since;
-	bool since_at_least;
-	bool load_taken_out;
-	double needs_peak; /* suspect: ratio that would make it leaking at this length; INFINITY */
-	double anchor_level, anchor_up; /* ANCHOR: first level, and the uptime then, s */
-	int runs; /* RUNS */
 };
 
 /* The one alarm; lives from suspect to resolved. */
@@ -113,8 +90,6 @@ void tests_ring(const struct detect *d, enum ring_id id, struct rise *best, stru
 void tests_anchor(const struct detect *d, double end, struct rise *best);
 /* Does it rise fast (detect_rises_fast), by floors of 2 minutes? */
 bool tests_quick(const struct detect *d, struct rise *out);
-/* Takes r for *best when its level is higher, or as high and the rise longer. */
-bool rise_better(const struct rise *r, const struct rise *best);
 /* Floors of windows i0..i0+n-1 of ring id less load, holes filled; false under 60 % present. */
 bool tests_gather(const struct moving *m, enum ring_id id, int64_t i0, size_t n, double *x);
 /* First window a lookback of ring id may begin with. */
@@ -135,6 +110,9 @@ void trace_add(struct detect *d, double x, double end);
 void runs_close(struct detect *d, double t);
 /* Does growth repeat from run to run?  Fills *best. */
 void runs_test(const struct detect *d, struct rise *best);
+/* What the run that grew most from age `from` to age `to` grew by (NAN without runs), and how many
+ * runs came near that age. */
+double runs_grew(const struct detect *d, double from, double to, int *runs);
 enum carry_end { CARRY_WAIT, CARRY_AGAIN, CARRY_GONE };
 /* Does the new run do it again?  Updates the alarm when it does. */
 enum carry_end runs_carry(struct detect *d, double end);

@@ -207,6 +207,44 @@ void runs_test(const struct detect *d, struct rise *best)
 		*best = rise;
 }
 
+#define NEAR_AGE     .6 /* of the age: a run that ended there has shown what it does */
+#define HOUR_LONG    HOUR /* shorter runs say nothing */
+#define TIMES_LONGER 2 /* how far the rate of a shorter run is carried */
+
+static double level_at(const struct past_run *r, double age)
+{
+	double mid = r->to_mid, end = mid + (double)r->to_end;
+
+	age = fmin(age, end);
+	if (age <= mid)
+		return (double)r->first + ((double)r->mid - (double)r->first) * age / mid;
+	return (double)r->mid +
+	       ((double)r->end - (double)r->mid) * (age - mid) / fmax(1, r->to_end);
+}
+
+double runs_grew(const struct detect *d, double from, double to, int *runs)
+{
+	double most = NAN;
+
+	*runs = 0;
+	for (int i = 0; d->ledger && i < d->ledger->n; i++) {
+		const struct past_run *r = &d->ledger->run[i];
+		double length = (double)r->to_mid + (double)r->to_end, grew;
+
+		if (length < HOUR_LONG)
+			continue;
+		if (length >= NEAR_AGE * to) {
+			(*runs)++;
+			grew = level_at(r, to) - level_at(r, from);
+		} else {
+			grew = ((double)r->end - (double)r->first) / length *
+			       fmin(to - from, TIMES_LONGER * length);
+		}
+		most = fmax(grew, isnan(most) ? grew : most);
+	}
+	return most;
+}
+
 /* ---- CARRY ----------------------------------------------------------------------------------- */
 
 static bool grows_again(struct detect *d, double end)

@@ -303,6 +303,21 @@ double windows_peak(const struct moving *m, double t)
 	return peak;
 }
 
+double windows_peak_less_load(const struct moving *m, double t)
+{
+	const struct ring *h = &m->ring[RING_HOUR];
+	int64_t to = (int64_t)floor(t / HOUR);
+	double peak = -INFINITY;
+
+	for (int64_t i = MAX(to - HOUR_CAP, h->closed - HOUR_CAP); i < to; i++) {
+		double x = windows_less_load(m, h, i);
+
+		if (!isnan(x))
+			peak = fmax(peak, x);
+	}
+	return peak;
+}
+
 double windows_load_before(const struct moving *m, double t)
 {
 	const struct ring *h = &m->ring[RING_HOUR];

@@ -90,6 +90,8 @@ void windows_fill_ten(struct moving *m, double value);
 void windows_push_ten(struct moving *m, double x, double l, double run);
 /* Highest hourly floor of the 7 days before t; -INFINITY when there is none. */
 double windows_peak(const struct moving *m, double t);
+/* The same of what the load does not explain. */
+double windows_peak_less_load(const struct moving *m, double t);
 /* Mean load of windows from..from+n-1; NAN when none is known. */
 double windows_mean_load(const struct ring *r, int64_t from, int64_t n);
 /* Mean load of the hour before t; 0 when unknown. */

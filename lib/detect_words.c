@@ -7,6 +7,10 @@
 
 enum { WORD = 48 }; /* room for one value or span */
 
+#define SELDOM	  .1 /* of the growth, that an earlier run had by the same age */
+#define CONCEDED  .85 /* share that load does not explain: under it that is said */
+#define FEW_BOUTS 3
+
 const char *verdict_state_name(enum verdict_state s)
 {
 	static const char *const names[VERDICT_STATES] = {
@@ -92,6 +96,19 @@ static void say_floor(const struct detect *d, const struct rise *r, struct write
 			words_value(d, r->peak, first, WORD));
 	if (r->load_taken_out)
 		add(w, "; after taking out what the load explains");
+	if (r->earlier_runs > 0 && r->earlier < SELDOM)
+		add(w, "; none of the %d runs before had risen so by that age", r->earlier_runs);
+}
+
+/* What speaks against a leak. */
+static void say_against(const struct rise *r, struct writer *w)
+{
+	if (r->share < CONCEDED)
+		add(w, "; against it: the load may explain %.0f %% of it", 100 * (1 - r->share));
+	else if (r->look < DAY && r->age < 2 * HOUR && r->earlier_runs == 0)
+		add(w, "; against it: it began with the process, which may only be filling");
+	else if (r->how == RISE_BOUTS && r->shape.bouts <= FEW_BOUTS)
+		add(w, "; against it: only %d bouts, which may have been the last", r->shape.bouts);
 }
 
 /* What a suspect lacks. */
@@ -130,6 +147,7 @@ void words_rise(const struct detect *d, const struct rise *r, char *out, size_t 
 			words_value(d, r->shape.first, b, WORD));
 	} else {
 		say_floor(d, r, &w);
+		say_against(r, &w);
 		if (r->level == RISE_SUSPECT)
 			say_missing(d, r, &w);
 	}

@@ -513,6 +513,64 @@ static void with_load(void **state)
 	}
 }
 
+/* A version that leaks, after runs that did not: told long before a fresh process would be. */
+static void new_in_this_run(void **state)
+{
+	double told[2];
+
+	(void)state;
+	for (int clean = 0; clean < 2; clean++) {
+		struct heard h;
+		struct detect *d = new_detect(&h);
+		double t = T0;
+
+		if (clean) {
+			t = feed(d, t, 9, 60, 0);
+			detect_restart(d, t);
+		}
+		h.n = 0;
+		told[clean] = t;
+		feed(d, t, 30, 60, 15);
+		assert_int_equal(state_of(d), VERDICT_LEAKING);
+		told[clean] = h.leaking_at - told[clean];
+		if (clean)
+			assert_non_null(strstr(h.first_leaking.reason, "none of the 1 runs"));
+		else
+			assert_non_null(strstr(h.first_leaking.reason, "may only be filling"));
+		detect_free(d);
+	}
+	assert_true(told[1] < 4 * H && told[0] > 7 * H);
+}
+
+/* Runs that fill for half a day and level, each a little higher: only the first is told. */
+static void usual_in_every_run(void **state)
+{
+	struct heard h;
+	struct detect *d = new_detect(&h);
+	double from = T0, size = 400;
+
+	(void)state;
+	for (int run = 0; run < 6; run++) {
+		double hours = run == 1 ? 96 : 30; /* the second fills with nothing: resolved */
+
+		for (double t = from; t < from + hours * H; t += 60)
+			detect_sample(d, t,
+				run == 1 ? 5 : floor(5 + size * fmin(1, (t - from) / (12 * H))),
+				NAN);
+		assert_true(run > 0 || h.leaking == 1);
+		if (run == 1) {
+			assert_int_equal(state_of(d), VERDICT_OK);
+			h.suspect = h.leaking = 0;
+		}
+		from += hours * H;
+		size *= run == 0 ? 1 : 1.2;
+		detect_restart(d, from);
+	}
+	assert_int_equal(h.leaking, 0);
+	assert_int_equal(h.suspect, 0);
+	detect_free(d);
+}
+
 /* The load's metric goes away: what it explained stays explained, and the alarm can end. */
 static void load_goes_away(void **state)
 {
@@ -917,6 +975,8 @@ int main(void)
 		cmocka_unit_test(already_leaking),
 		cmocka_unit_test(with_load),
 		cmocka_unit_test(load_goes_away),
+		cmocka_unit_test(new_in_this_run),
+		cmocka_unit_test(usual_in_every_run),
 		cmocka_unit_test(born_late),
 		cmocka_unit_test(urgent),
 		cmocka_unit_test(limit_makes_urgent),

@@ -153,7 +153,7 @@ static void print(const struct report *r, const struct cmd_dump *d, const struct
 	buf_release(&note);
 }
 
-static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
+static void take_cb(void *arg, struct report *r, const struct cmd_dump *d)
 {
 	struct options *o = arg;
 	struct err err = ERR_INIT;

@@ -1,8 +1,8 @@
 /* leakwatch diff: what changed between two dumps. */
 #include "cmd.h"
 #include "cmd_dumps.h"
+#include "cmd_side.h"
 #include "cmd_source.h"
-#include "compare.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -30,48 +30,6 @@ static const char usage[] =
 static const char *const formats[] = {"text", "json", NULL};
 enum { TEXT, JSON };
 
-struct reading {
-	struct compare *c;
-	enum compare_side side;
-	struct gdump_sink into;
-};
-
-static void group_cb(void *arg, const struct group *g)
-{
-	struct reading *x = arg;
-
-	x->into.group(x->into.arg, g);
-}
-
-/* Another dump follows in the same file. */
-static void end_cb(void *arg, const struct gdump_stats *stats)
-{
-	struct reading *x = arg;
-
-	(void)stats;
-	compare_restart(x->c, x->side);
-}
-
-static int read_side(char **argv, struct compare *c, enum compare_side side, const char *source,
-	struct gdump_stats *stats)
-{
-	struct symbols *symbols = symbols_new();
-	struct reading x = {.c = c, .side = side, .into = compare_sink(c, side, symbols)};
-	const struct gdump_sink sink = {.group = group_cb, .end = end_cb, .arg = &x};
-	struct gdump *g = gdump_new(&sink);
-	struct err err = ERR_INIT;
-	int code = cmd_source_read(source, g, symbols, NULL, &err);
-
-	*stats = *gdump_stats(g);
-	if (code == CMD_OK)
-		cmd_source_warn(argv, source, stats);
-	else
-		cmd_error(code, argv, &err);
-	gdump_free(g);
-	symbols_free(symbols);
-	return code;
-}
-
 static void print(const struct compare *c, char **sources, int format)
 {
 	struct str old = str_of(cmd_dumps_name(sources[0]));
@@ -96,10 +54,10 @@ static int compare_sources(
 {
 	struct compare *c = compare_new(classifier);
 	struct gdump_stats stats[COMPARE_SIDES];
-	int code = read_side(argv, c, COMPARE_OLD, sources[0], &stats[COMPARE_OLD]);
+	int code = cmd_side_read(argv, c, COMPARE_OLD, sources[0], &stats[COMPARE_OLD]);
 
 	if (code == CMD_OK)
-		code = read_side(argv, c, COMPARE_NEW, sources[1], &stats[COMPARE_NEW]);
+		code = cmd_side_read(argv, c, COMPARE_NEW, sources[1], &stats[COMPARE_NEW]);
 	if (code == CMD_OK) {
 		compare_end(c, &stats[COMPARE_OLD], &stats[COMPARE_NEW]);
 		print(c, sources, format);

@@ -12,6 +12,7 @@ struct reading {
 	struct symbols *symbols;
 	struct report *r;
 	struct gdump_sink into; /* of r */
+	struct gdump_sink also; /* of the comparison */
 	unsigned number;
 };
 
@@ -33,6 +34,8 @@ static void hand_out(
 		.mended = mended};
 
 	report_end(x->r, stats);
+	if (x->how->compare)
+		compare_end(x->how->compare, x->how->baseline_stats, stats);
 	x->how->take(x->how->arg, x->r, &d);
 	fflush(stdout); /* before what is told of it */
 	cmd_source_warn(x->how->argv, x->source, stats);
@@ -43,6 +46,8 @@ static void group_cb(void *arg, const struct group *g)
 	struct reading *x = arg;
 
 	x->into.group(x->into.arg, g);
+	if (x->how->compare)
+		x->also.group(x->also.arg, g);
 }
 
 static void end_cb(void *arg, const struct gdump_stats *stats)
@@ -53,6 +58,8 @@ static void end_cb(void *arg, const struct gdump_stats *stats)
 		hand_out(x, stats, false, "");
 	report_free(x->r);
 	begin_report(x);
+	if (x->how->compare)
+		compare_restart(x->how->compare, COMPARE_NEW);
 }
 
 int cmd_dumps_read(const struct cmd_dumps *how, const char *source)
@@ -65,6 +72,8 @@ int cmd_dumps_read(const struct cmd_dumps *how, const char *source)
 	int code;
 
 	begin_report(&x);
+	if (how->compare)
+		x.also = compare_sink(how->compare, COMPARE_NEW, x.symbols);
 	code = cmd_source_read(source, g, x.symbols, &mended, &err);
 	if (code == CMD_OK)
 		hand_out(&x, gdump_stats(g), true, mended.p);

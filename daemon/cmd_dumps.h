@@ -8,6 +8,7 @@
 #define LEAKWATCH_CMD_DUMPS_H
 
 #include "classify.h"
+#include "compare.h"
 #include "report.h"
 
 struct cmd_dump {
@@ -24,8 +25,12 @@ struct cmd_dumps {
 	bool stacks; /* report_new's */
 	bool all; /* hand out all of them, not the last one only */
 	/* A report, ended; freed after the call. */
-	void (*take)(void *arg, const struct report *r, const struct cmd_dump *d);
+	void (*take)(void *arg, struct report *r, const struct cmd_dump *d);
 	void *arg;
+	/* With a baseline, else NULL: also gets the groups, as its new side; take is called after
+	 * it was told the end. */
+	struct compare *compare;
+	const struct gdump_stats *baseline_stats; /* of its old side */
 };
 
 /*

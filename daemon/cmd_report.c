@@ -1,11 +1,14 @@
 /* leakwatch report: what is in a goroutine dump. */
 #include "cmd.h"
 #include "cmd_dumps.h"
+#include "cmd_side.h"
 #include "cmd_source.h"
+#include "config_internal.h"
 #include "json.h"
 #include "overtime.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +17,8 @@
 #define CLASSES_SHOWN 40 /* in text; JSON has all */
 
 static const char usage[] =
-	"usage: leakwatch report [-c FILE] [--format text|markdown|json] [--all] SOURCE...\n"
+	"usage: leakwatch report [-c FILE] [--format text|markdown|json] [--all]\n"
+	"                        [--baseline FILE [--gap D]] SOURCE...\n"
 	"Sums up goroutine dumps: classes, states, how long they wait, where, and who made them.\n"
 	"\n"
 	"SOURCE is a file (debug=0, 1 or 2, or what SIGQUIT and panics print; also from a log, a "
@@ -26,6 +30,9 @@ static const char usage[] =
 	"      --format FORMAT  text for people (default), Markdown, or one JSON object each\n"
 	"      --all            of a file with several dumps all of them, not the last one; of\n"
 	"                       several sources a report each\n"
+	"      --baseline FILE  an older dump of the same service: what changed, by class and, of\n"
+	"                       one process in debug=2, by goroutine; takes one SOURCE\n"
+	"      --gap D          the time between the two (30m, 2h), where waits do not tell it\n"
 	"      --help           this text\n"
 	"\n"
 	"Exit status: 0 done (also when a dump is cut: told on standard error), 65 a source is no\n"
@@ -48,6 +55,10 @@ struct options {
 	bool several; /* sources, or dumps of one */
 	bool table; /* a row each instead of a report each */
 	struct overtime *rows;
+	const char *baseline; /* or NULL */
+	double gap_minutes; /* NAN when not given */
+	struct compare *compare;
+	struct gdump_stats baseline_stats;
 };
 
 static void print_table(const struct options *o)
@@ -59,7 +70,7 @@ static void print_table(const struct options *o)
 	buf_release(&out);
 }
 
-static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
+static void take_cb(void *arg, struct report *r, const struct cmd_dump *d)
 {
 	const struct options *o = arg;
 	struct buf out = BUF_INIT, note = BUF_INIT;
@@ -71,6 +82,8 @@ static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
 		overtime_add(o->rows, d->source, r);
 		return;
 	}
+	if (o->compare)
+		report_baseline(r, o->compare, str_of(cmd_dumps_name(o->baseline)), o->gap_minutes);
 	cmd_dumps_note(d, &note);
 	view.note = buf_str(&note);
 	if (o->format == JSON) {
@@ -93,17 +106,51 @@ static void take_cb(void *arg, const struct report *r, const struct cmd_dump *d)
 	buf_release(&note);
 }
 
+static int read_gap(char **argv, const char *text, double *minutes)
+{
+	struct err err = ERR_INIT;
+	uint64_t ms = 0;
+
+	if (config_duration(str_of(text), &ms, &err) != 0)
+		return cmd_usage(argv, "--gap: %s", err.msg);
+	if (ms < 1000)
+		return cmd_usage(argv, "--gap: %s is too short, at least 1s", text);
+	*minutes = (double)ms / 60000;
+	return CMD_OK;
+}
+
+/* What can't be had together is told before anything is read. */
+static int check_options(char **argv, const struct options *o, bool all)
+{
+	if (o->baseline && (o->several || all))
+		return cmd_usage(argv, "--baseline takes one SOURCE, and no --all");
+	if (!o->baseline && !isnan(o->gap_minutes))
+		return cmd_usage(argv, "--gap is the time since --baseline, which is missing");
+	return CMD_OK;
+}
+
+static int read_baseline(char **argv, struct options *o, struct cmd_dumps *how)
+{
+	if (!o->baseline)
+		return CMD_OK;
+	o->compare = how->compare = compare_new(how->classifier);
+	how->baseline_stats = &o->baseline_stats;
+	return cmd_side_read(argv, o->compare, COMPARE_OLD, o->baseline, &o->baseline_stats);
+}
+
 int cmd_report(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"all", no_argument, NULL, 'a'},
+		{"baseline", required_argument, NULL, 'b'},
 		{"config", required_argument, NULL, 'c'},
 		{"format", required_argument, NULL, 'f'},
+		{"gap", required_argument, NULL, 'g'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *config_file = NULL;
-	struct options o = {.format = TEXT};
+	struct options o = {.format = TEXT, .gap_minutes = NAN};
 	struct classifier *classifier;
 	struct cmd_dumps how = {.argv = argv, .take = take_cb, .arg = &o};
 	struct config *config;
@@ -114,8 +161,15 @@ int cmd_report(int argc, char **argv)
 		case 'a':
 			how.all = true;
 			break;
+		case 'b':
+			o.baseline = optarg;
+			break;
 		case 'c':
 			config_file = optarg;
+			break;
+		case 'g':
+			if (read_gap(argv, optarg, &o.gap_minutes) != CMD_OK)
+				return CMD_USAGE;
 			break;
 		case 'f':
 			o.format = cmd_word(argv, "--format", optarg, formats);
@@ -126,19 +180,23 @@ int cmd_report(int argc, char **argv)
 			fputs(usage, stdout);
 			return CMD_OK;
 		default:
-			return cmd_usage(argv, "options are -c, --format, --all and --help");
+			return cmd_usage(argv,
+				"options are -c, --format, --all, --baseline, --gap and --help");
 		}
 	}
 	if (optind == argc)
 		return cmd_usage(argv, "SOURCE is missing: a file, - or a URL");
+	o.several = argc - optind > 1;
+	if (check_options(argv, &o, how.all) != CMD_OK)
+		return CMD_USAGE;
 	code = cmd_source_rules(argv, config_file, &config, &classifier);
 	if (code != CMD_OK)
 		return code;
 	how.classifier = classifier;
-	o.several = argc - optind > 1;
 	o.table = o.several && o.format != JSON && !how.all;
 	o.rows = overtime_new();
-	for (int i = optind; i < argc; i++) {
+	code = read_baseline(argv, &o, &how);
+	for (int i = optind; i < argc && (code == CMD_OK || !o.baseline); i++) {
 		int one = cmd_dumps_read(&how, argv[i]);
 
 		code = code == CMD_OK ? one : code;
@@ -146,6 +204,7 @@ int cmd_report(int argc, char **argv)
 	if (o.table)
 		print_table(&o);
 	overtime_free(o.rows);
+	compare_free(o.compare);
 	classifier_free(classifier);
 	config_free(config);
 	return code;

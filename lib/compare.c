@@ -1,47 +1,11 @@
-#include "compare.h"
+#include "compare_internal.h"
 
-#include "arena.h"
-#include "map.h"
 #include "safe.h"
 #include "xalloc.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A class or a stack. */
-struct item {
-	struct str name; /* of the class */
-	struct str text; /* of the stack, "func file:line" lines; "" for a class */
-	uint64_t count[COMPARE_SIDES];
-	uint64_t stayed; /* goroutines in both */
-};
-
-struct seen {
-	uint64_t id, stack; /* fingerprint */
-	uint64_t origin; /* hash of entry and creator */
-	struct item *class, *item; /* item: its stack, or NULL */
-};
-
-struct side {
-	struct compare *c;
-	enum compare_side which;
-	const struct symbols *symbols;
-	struct gdump_stats stats;
-	struct seen *ids;
-	size_t nids, cap;
-};
-
-struct compare {
-	const struct classifier *classifier;
-	struct arena arena, scratch;
-	struct map *classes, *stacks; /* -> struct item, in the arena */
-	struct side sides[COMPARE_SIDES];
-	struct item **by_class, **by_stack;
-	size_t nclasses, nstacks;
-	bool one_process;
-	uint64_t stayed, same_stack;
-};
 
 struct compare *compare_new(const struct classifier *c)
 {
@@ -132,6 +96,7 @@ static void keep_id(struct side *side, const struct group *g, const struct stack
 	side->ids[side->nids++] = (struct seen){.id = g->id,
 		.stack = s->fingerprint,
 		.origin = hash64(s->created_by.p, s->created_by.len, origin),
+		.minutes = g->minutes,
 		.class = class,
 		.item = item};
 }
@@ -154,6 +119,7 @@ static void group_cb(void *arg, const struct group *g)
 		rule, &s, &c->scratch, false); /* of two dumps all values are shown */
 	class = class_of(c, split.len ? split : name);
 	class->count[side->which] += g->count;
+	class->waited += side->which == COMPARE_OLD && g->minutes >= COMPARE_WAITED_MIN;
 	item = stack_of(c, class, &s);
 	if (item)
 		item->count[side->which] += g->count;
@@ -173,8 +139,13 @@ static void forget(struct map *items, enum compare_side side)
 	struct map_item m;
 	void *at = NULL;
 
-	while (map_next(items, &at, &m))
-		((struct item *)m.value)->count[side] = 0;
+	while (map_next(items, &at, &m)) {
+		struct item *item = m.value;
+
+		item->count[side] = 0;
+		if (side == COMPARE_OLD)
+			item->waited = 0;
+	}
 }
 
 void compare_restart(struct compare *c, enum compare_side side)
@@ -213,6 +184,7 @@ static bool walk_common(struct compare *c, bool count, uint64_t *common)
 		if (count) {
 			c->same_stack += a->stack == b->stack;
 			b->class->stayed++;
+			compare_note_wait(c, a, b);
 			if (b->item && a->item == b->item)
 				b->item->stayed++;
 		}
@@ -280,6 +252,7 @@ void compare_end(
 	c->sides[COMPARE_OLD].stats = *old;
 	c->sides[COMPARE_NEW].stats = *new_stats;
 	find_stayed(c);
+	compare_end_gap(c);
 	c->by_class = in_order(c->classes, &c->nclasses);
 	c->by_stack = in_order(c->stacks, &c->nstacks);
 }

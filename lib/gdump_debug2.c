@@ -452,6 +452,8 @@ void gdump_goroutine_record(struct gdump *g, struct str text)
 	group->labels = g->labels;
 	group->nlabels = g->nlabels;
 	group->record_line = g->record_line;
+	if (gdump_may_wait_for_lock(h.state))
+		group->lock = gdump_lock_of(text);
 	if (g->sink.group)
 		g->sink.group(g->sink.arg, group);
 }

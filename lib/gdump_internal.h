@@ -112,6 +112,11 @@ static inline void gdump_add_end(struct gdump *g)
 /* gdump.c: counts a line that fitted nowhere; the earliest one's reason is kept. */
 void gdump_bad_line(struct gdump *g, uint32_t line, const char *why, struct str text);
 
+/* gdump_lock.c: whether a goroutine in that state waits for a lock, and the address of the lock
+ * that its stack names, or 0. */
+bool gdump_may_wait_for_lock(struct str state);
+uint64_t gdump_lock_of(struct str text);
+
 /* gdump_text.c: pieces of the grammar that both formats use. */
 struct frame *gdump_add_frame(struct gdump *g, unsigned *flags);
 /*

@@ -84,6 +84,7 @@ struct group {
 	size_t nhidden;
 	struct str created_by; /* debug=2: the creator's function, or empty */
 	struct frame creator; /* debug=2: func = created_by, with file and line */
+	uint64_t lock; /* debug=2: address of the lock that it waits for, or 0 */
 	uint64_t creator_id; /* "in goroutine N", or 0 */
 	uint32_t record_line; /* line of the input at which it began, from 1 */
 };

@@ -10,8 +10,7 @@ const uint32_t report_waiting_minutes[WAITING] = {1, 10, 60, 1440};
 
 /* ---- counting ---------------------------------------------------------------------------------
  */
-/* The row of key, made (*made) when it is new; the one of "other" when there is no more room. */
-static struct counted *row_of(struct report *r, struct table *t, struct str key, bool *made)
+struct counted *report_row(struct report *r, struct table *t, struct str key, bool *made)
 {
 	struct counted *row;
 
@@ -41,7 +40,7 @@ static void count(struct report *r, struct table *t, struct str name, uint64_t n
 	bool made;
 
 	if (name.len > 0)
-		row_of(r, t, name, &made)->count += n;
+		report_row(r, t, name, &made)->count += n;
 }
 
 /* The state without the marks that the runtime puts behind it. */
@@ -73,7 +72,7 @@ static void count_state(
 
 	if (state.len == 0)
 		return;
-	row = row_of(r, t, key, &made);
+	row = report_row(r, t, key, &made);
 	if (made) {
 		row->name = str_sub(row->name, 0, state.len);
 		row->minutes = minutes;
@@ -89,7 +88,7 @@ void report_count_place(
 
 	if (f->func.len == 0)
 		return;
-	row = row_of(r, t,
+	row = report_row(r, t,
 		str_of(arena_printf(
 			&r->scratch, "%.*s\n%.*s:%u", STR_ARG(f->func), STR_ARG(f->file), f->line)),
 		&made);
@@ -112,7 +111,7 @@ static void count_stuck(
 	struct report *r, struct table *t, struct str state, uint32_t minutes, uint64_t n)
 {
 	bool made;
-	struct counted *row = row_of(r, t, state, &made);
+	struct counted *row = report_row(r, t, state, &made);
 
 	row->count += n;
 	row->minutes = MAX(row->minutes, minutes);
@@ -230,7 +229,7 @@ static void keep_stack(struct report *r, struct report_class *c, const struct gr
 		buf_addf(&text, "created by %.*s\n", STR_ARG(s->created_by));
 	if (text.len == 0)
 		buf_adds(&text, "no stack\n");
-	row_of(r, &c->stacks, buf_str(&text), &made)->count += g->count;
+	report_row(r, &c->stacks, buf_str(&text), &made)->count += g->count;
 	buf_release(&text);
 }
 
@@ -345,6 +344,7 @@ void report_end(struct report *r, const struct gdump_stats *stats)
 	sort_table(r, &r->entries);
 	sort_table(r, &r->created_by);
 	sort_table(r, &r->stuck);
+	sort_table(r, &r->locks);
 	for (int i = 0; i < CALLER_DOINGS; i++)
 		sort_table(r, &r->callers[i]);
 	r->sorted =
@@ -357,6 +357,7 @@ void report_end(struct report *r, const struct gdump_stats *stats)
 		sort_table(r, &c->created_by);
 		sort_table(r, &c->locations);
 		sort_table(r, &c->own);
+		sort_table(r, &c->origins);
 		sort_table(r, &c->stuck);
 		sort_table(r, &c->stacks);
 		r->sorted[r->nclasses++] = c;
@@ -368,7 +369,7 @@ void report_end(struct report *r, const struct gdump_stats *stats)
 static void free_maps(struct report_class *c)
 {
 	struct table *tables[] = {&c->states, &c->entries, &c->created_by, &c->locations, &c->own,
-		&c->stuck, &c->stacks};
+		&c->origins, &c->stuck, &c->stacks};
 
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
 		map_free(tables[i]->map, NULL);
@@ -389,6 +390,7 @@ void report_free(struct report *r)
 	map_free(r->entries.map, NULL);
 	map_free(r->created_by.map, NULL);
 	map_free(r->stuck.map, NULL);
+	map_free(r->locks.map, NULL);
 	for (int i = 0; i < CALLER_DOINGS; i++)
 		map_free(r->callers[i].map, NULL);
 	arena_release(&r->scratch);

@@ -2,8 +2,9 @@
  * report: what is in one goroutine dump, summed up for people and for programs.  Layer 1.
  *
  * Fed by gdump, it counts classes, states with their waiting times, entry functions, creators and
- * places in the service's code; it keeps no goroutine.  It does not judge: one dump has no rate.
- * The JSON keys are a contract, described in leakwatch(1).
+ * places in the service's code; it keeps no goroutine.  What the waits tell of growth (ages), what
+ * rules expect, whose code uses HTTP clients (callers), and what changed since an older dump
+ * (compare) is said with them.  The JSON keys are a contract, described in leakwatch(1).
  *
  * Life cycle: report_new, report_sink handed to gdump_new, the parser fed and finished, report_end,
  * then any of the printing functions; report_free.
@@ -16,6 +17,7 @@
 
 #include "buf.h"
 #include "classify.h"
+#include "compare.h"
 #include "gdump.h"
 #include "json.h"
 #include "symbols.h"
@@ -34,6 +36,14 @@ void report_symbols(struct report *r, const struct symbols *symbols);
 struct gdump_sink report_sink(struct report *r);
 /* Takes over what the parser says of the whole body, and puts the lists in order. */
 void report_end(struct report *r, const struct gdump_stats *stats);
+
+/*
+ * After report_end: the difference to an older dump.  c has been ended, with this dump as its new
+ * side; c and name must outlive r.  gap_minutes is the time between the two, NAN when only the
+ * waits in both can tell it.
+ */
+void report_baseline(
+	struct report *r, const struct compare *c, struct str name, double gap_minutes);
 
 /* The whole report as a JSON object; the caller releases it. */
 json_t *report_json(const struct report *r);

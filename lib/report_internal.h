@@ -11,10 +11,12 @@
 #include "callers.h"
 #include "map.h"
 #include "report.h"
+#include "stack.h"
 
 /* One line of any list: only the fields that the list has are set. */
 struct counted {
-	struct str name; /* class, state, function */
+	struct str name; /* class, state, function, lock */
+	struct str place; /* locks: the function in which one of them waits */
 	struct str file;
 	uint32_t line;
 	uint32_t minutes; /* states: of this row; stuck and classes: the oldest */
@@ -27,6 +29,12 @@ struct table {
 	size_t n;
 };
 
+/* The growth of a class, from what tells it best. */
+struct report_rate {
+	enum { RATE_UNTOLD, RATE_OF_AGES, RATE_OF_DUMPS } from;
+	double rate_per_hour, low, high;
+};
+
 enum waiting { OVER_1M, OVER_10M, OVER_1H, OVER_1D, WAITING };
 
 struct report_class {
@@ -37,8 +45,11 @@ struct report_class {
 	uint64_t waiting[WAITING];
 	struct table states, entries, created_by, locations, stuck;
 	struct table own; /* first frames of the service's own code */
+	struct table origins; /* where such code started them */
 	struct ages ages;
 	struct ages_estimate estimate; /* after report_end */
+	struct report_rate rate;
+	struct compare_change change; /* with a baseline */
 	struct table stacks; /* only when they are kept */
 	struct str entry; /* of the first goroutine: for report_suggest */
 
@@ -60,8 +71,12 @@ struct report {
 	size_t nclasses;
 	uint64_t waiting[WAITING];
 	struct table states, entries, created_by, stuck;
+	struct table locks; /* by address: how many wait for it, and where one of them does */
 	struct table callers[CALLER_DOINGS]; /* places that use an HTTP client, by what they do */
 	uint32_t longest_minutes;
+	const struct compare *baseline; /* or NULL */
+	struct str baseline_name;
+	struct compare_gap gap;
 	uint64_t bytes_dropped; /* rows that went to "other" for want of room */
 };
 
@@ -71,6 +86,9 @@ extern const uint32_t report_waiting_minutes[WAITING];
 /* report.c: counts a place in the code; the row keeps the longest wait there. */
 void report_count_place(
 	struct report *r, struct table *t, const struct frame *f, uint32_t minutes, uint64_t n);
+
+/* The row of a key, made (*made) when it is new; the one of "other" when there is no more room. */
+struct counted *report_row(struct report *r, struct table *t, struct str key, bool *made);
 
 /* report_judge.c */
 void report_look(
@@ -87,6 +105,16 @@ struct report_expect {
 struct report_expect report_expect(const struct report_class *c);
 /* "expected: at most 4500, found: 4600, 100 too many", or nothing. */
 void report_add_expect(const struct report_class *c, struct buf *out);
+
+/* What the rate rests on; nothing where there is none. */
+void report_add_basis(const struct report *r, const struct report_class *c, struct buf *out);
+/* "12.0 an hour (10.1 to 13.9)" */
+void report_add_rate(const struct report_rate *rate, struct buf *out);
+/* "+30 since the baseline (20 then): 30 came, 0 left"; and of the whole dump. */
+void report_add_change(const struct report *r, const struct report_class *c, struct buf *out);
+void report_add_baseline(const struct report *r, struct buf *out);
+/* Two dumps of one process say that nobody who had waited for long has left, and more came. */
+bool report_nobody_leaves(const struct report *r, const struct report_class *c);
 
 /* "2 min", "3 h", "2 d": whole units, as the runtime rounds down too. */
 void report_add_age(struct buf *out, uint32_t minutes);

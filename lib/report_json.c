@@ -61,17 +61,16 @@ static json_t *stack_json(struct str example)
 
 static json_t *rate_json(const struct report *r, const struct report_class *c)
 {
-	const struct ages_estimate *e = &c->estimate;
 	struct buf basis = BUF_INIT;
 	json_t *o;
 
-	if (!report_has_ages(r) || e->why != AGES_TOLD)
+	if (c->rate.from == RATE_UNTOLD)
 		return json_null();
 	o = json_object();
-	ages_basis(e, &basis);
-	json_object_set_new(o, "estimate", json_num(e->rate_per_hour));
-	json_object_set_new(o, "low", json_num(e->low));
-	json_object_set_new(o, "high", json_num(e->high));
+	report_add_basis(r, c, &basis);
+	json_object_set_new(o, "estimate", json_num(c->rate.rate_per_hour));
+	json_object_set_new(o, "low", json_num(c->rate.low));
+	json_object_set_new(o, "high", json_num(c->rate.high));
 	json_object_set_new(o, "basis", json_str(buf_str(&basis)));
 	buf_release(&basis);
 	return o;
@@ -126,6 +125,75 @@ static json_t *expect_json(const struct report_class *c)
 	return o;
 }
 
+static json_t *change_json(const struct report *r, const struct report_class *c)
+{
+	const struct compare_change *x = &c->change;
+	json_t *o = json_object();
+
+	set_count(o, "old", x->old);
+	json_object_set_new(o, "change", json_integer((json_int_t)x->now - (json_int_t)x->old));
+	if (x->by_id) {
+		set_count(o, "stayed", x->stayed);
+		set_count(o, "gone", x->old - x->stayed);
+		set_count(o, "new", x->now - x->stayed);
+		json_object_set_new(o, "stay",
+			x->waited ? json_num((double)x->waited_stayed / (double)x->waited)
+				  : json_null());
+		json_object_set_new(o, "nobody_leaves", json_boolean(report_nobody_leaves(r, c)));
+	}
+	return o;
+}
+
+static json_t *baseline_json(const struct report *r)
+{
+	const struct compare *c = r->baseline;
+	uint64_t old = compare_total(c, COMPARE_OLD);
+	json_t *o = json_object(), *gone = json_array();
+
+	json_object_set_new(o, "source", json_str(r->baseline_name));
+	json_object_set_new(
+		o, "format", json_string(gdump_format_name(compare_format(c, COMPARE_OLD))));
+	set_count(o, "total", old);
+	json_object_set_new(
+		o, "change", json_integer((json_int_t)report_total(r) - (json_int_t)old));
+	json_object_set_new(o, "one_process", json_boolean(compare_one_process(c)));
+	json_object_set_new(
+		o, "gap_minutes", isnan(r->gap.minutes) ? json_null() : json_num(r->gap.minutes));
+	set_count(o, "gap_goroutines", r->gap.agree);
+	for (size_t i = 0; i < compare_changes(c); i++) {
+		struct compare_change x = compare_change_at(c, i);
+		json_t *row;
+
+		if (x.now > 0)
+			continue;
+		row = json_object();
+		json_object_set_new(row, "class", json_str(x.class_name));
+		set_count(row, "old", x.old);
+		json_array_append_new(gone, row);
+	}
+	json_object_set_new(o, "gone_classes", gone);
+	return o;
+}
+
+static json_t *locks_json(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->locks.n; i++) {
+		const struct counted *row = r->locks.sorted[i];
+		json_t *o = json_object();
+
+		json_object_set_new(o, "lock", json_str(row->name));
+		set_count(o, "count", row->count);
+		set_count(o, "oldest_minutes", row->minutes);
+		json_object_set_new(o, "function", json_str(row->place));
+		json_object_set_new(o, "file", json_str(row->file));
+		set_count(o, "line", row->line);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static json_t *callers_json(const struct report *r)
 {
 	json_t *list = json_array();
@@ -162,6 +230,8 @@ static json_t *class_json(const struct report *r, const struct report_class *c)
 	json_object_set_new(o, "rate_per_hour", rate_json(r, c));
 	json_object_set_new(o, "ages", ages_json(r, c));
 	json_object_set_new(o, "expect", expect_json(c));
+	if (r->baseline)
+		json_object_set_new(o, "baseline", change_json(r, c));
 	json_object_set_new(o, "hint", c->rule ? json_str(c->rule->hint) : json_string(""));
 	return o;
 }
@@ -192,6 +262,9 @@ json_t *report_json(const struct report *r)
 	json_object_set_new(o, "created_by", table_json(&r->created_by, FUNCTION_ROW));
 	json_object_set_new(o, "stuck", table_json(&r->stuck, STUCK_ROW));
 	json_object_set_new(o, "callers", callers_json(r));
+	json_object_set_new(o, "locks", locks_json(r));
+	if (r->baseline)
+		json_object_set_new(o, "baseline", baseline_json(r));
 	return o;
 }
 

@@ -88,6 +88,13 @@ static void add_head(const struct report *r, const struct report_view *view, str
 	while (str_line(&note, &line))
 		buf_addf(out, "  %.*s\n", STR_ARG(line));
 	report_add_losses(r, "  ", out);
+	if (r->baseline) {
+		buf_adds(out, "  baseline ");
+		safe_add(out, r->baseline_name);
+		buf_adds(out, ": ");
+		report_add_baseline(r, out);
+		buf_addc(out, '\n');
+	}
 }
 
 static void add_waiting(const struct report *r, struct buf *out)
@@ -166,7 +173,16 @@ static void add_judgement(const struct report *r, const struct report_class *c,
 	if (words.len > 0)
 		add_wrapped(out, buf_str(&words), 27, view->columns);
 	buf_reset(&words);
-	if (report_has_ages(r) && c->count >= AGES_OLD_LEAST) {
+	if (r->baseline) {
+		report_add_change(r, c, &words);
+		add_wrapped(out, buf_str(&words), 27, view->columns);
+	}
+	buf_reset(&words);
+	if (c->rate.from == RATE_OF_DUMPS && c->change.now != c->change.old) {
+		buf_adds(&words, "growth: ");
+		report_add_rate(&c->rate, &words);
+		add_wrapped(out, buf_str(&words), 27, view->columns);
+	} else if (report_has_ages(r) && c->count >= AGES_OLD_LEAST) {
 		buf_adds(&words, "waits: ");
 		ages_words(&c->estimate, &words);
 		add_wrapped(out, buf_str(&words), 27, view->columns);
@@ -231,6 +247,21 @@ static void add_callers(const struct report *r, struct buf *out)
 	}
 }
 
+/* What the baseline had and this dump has not. */
+static void add_gone(const struct report *r, struct buf *out)
+{
+	for (size_t i = 0; r->baseline && i < compare_changes(r->baseline); i++) {
+		struct compare_change x = compare_change_at(r->baseline, i);
+
+		if (x.now > 0)
+			continue;
+		buf_addf(out, "%9u %7s  %7s  ", 0u, "", "");
+		safe_add(out, x.class_name);
+		buf_addf(out, "\n%27s%llu in the baseline, gone now\n", "",
+			(unsigned long long)x.old);
+	}
+}
+
 void report_text(const struct report *r, const struct report_view *view, struct buf *out)
 {
 	uint64_t rest = 0;
@@ -248,8 +279,10 @@ void report_text(const struct report *r, const struct report_view *view, struct 
 		buf_addf(out, "%9llu %5.1f %%  %7s  in %zu more class%s (--format json has all)\n",
 			(unsigned long long)rest, 100.0 * (double)rest / (double)r->stats.parsed,
 			"", r->nclasses - shown, r->nclasses - shown == 1 ? "" : "es");
-	if (!view->brief)
-		add_callers(r, out);
+	if (view->brief)
+		return;
+	add_gone(r, out);
+	add_callers(r, out);
 }
 
 /* ---- suggested rules --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+import time
 
 import pytest
 from harness import LEAKWATCH, ROOT, command, free_port, http_get, wait_until
@@ -68,7 +69,9 @@ def test_report_of_saved_dumps(tmp_path):
     second.write_text(good + good.replace("goroutine 1 [", "goroutine 99999 ["))
     table = command("report", first, second)
     assert table.startswith("SOURCE") and str(first) in table and str(second) in table
-    assert command("report", "--format", "markdown", first).count("|---") == 6
+    written = command("report", "--format", "markdown", first)
+    for title in ("### Where to look", "### What to do", "### By class", "### By state", "### Created by"):
+        assert title in written, title
     diff = command("diff", "--format", "json", both, first, parse=True)
     assert diff["change"] == 0 and diff["one_process"] and diff["same_stack"] == whole["parsed"]
     command("diff", first, code=2)
@@ -90,6 +93,34 @@ def test_report_and_classify_a_service(service):
     assert row["created_by"][0]["function"] == "net/http.(*Transport).dialConn"
     assert {e["function"] for e in row["entries"]} == {"net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop"}
     assert row["oldest_minutes"] == 0 and row["hint"]
+
+
+# Two dumps of a service that leaks: who stayed, who came, and how fast, when the time between them is known.
+def test_report_against_a_baseline(service, tmp_path):
+    registry = service("registry", "-rate", 40)
+    wait_until(lambda: registry.leaked() > 100, 10, "a hundred leaked goroutines")
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    at, body = time.time(), http_get(registry.address, "/debug/pprof/goroutine?debug=2")[1]
+    old.write_bytes(body)
+    before = registry.leaked()
+    wait_until(lambda: registry.leaked() > before + 100, 10, "a hundred more")
+    gap = time.time() - at
+    new.write_bytes(http_get(registry.address, "/debug/pprof/goroutine?debug=2")[1])
+    out = command("report", "--format", "json", "--baseline", old, "--gap", f"{int(gap * 1000)}ms", new, parse=True)
+    (row,) = [c for c in out["classes"] if c["class"] == "http-client-conn"]
+    assert out["baseline"]["one_process"] and out["baseline"]["source"] == str(old)
+    assert row["baseline"]["gone"] == 0 and row["baseline"]["stayed"] == row["baseline"]["old"] > 50
+    rate = row["rate_per_hour"]
+    assert rate["low"] < row["baseline"]["new"] * 3600 / gap < rate["high"] and "came" in rate["basis"]
+    # Without the time there is no rate, and that is said.
+    out = command("report", "--format", "json", "--baseline", old, new, parse=True)
+    assert out["baseline"]["gap_minutes"] is None
+    assert "how long apart is not known" in command("report", "--baseline", old, new)
+    assert "It grows by" in command("report", "--format", "markdown", "--baseline", old, "--gap", "5s", new)
+    command("report", "--baseline", old, new, new, code=2)
+    command("report", "--gap", "5s", new, code=2)
+    command("report", "--baseline", old, "--gap", "soon", new, code=2)
+    command("report", "--baseline", tmp_path / "is-not-there", new, code=74)
 
 
 def test_report_from_standard_input_and_of_nonsense(service, tmp_path):

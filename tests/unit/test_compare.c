@@ -2,6 +2,7 @@
 #include "compare.h"
 #include "err.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,12 +149,119 @@ static void a_side_can_begin_anew(void **state)
 	classifier_free(rules);
 }
 
+/* ---- how far apart, and how fast --------------------------------------------------------------
+ */
+/* Ten goroutines that sleep through, waits of `from` minutes on, `gap` minutes apart. */
+static void add_sleepers(struct buf *b, int first_id, int n, int minutes, const char *func)
+{
+	for (int i = 0; i < n; i++) {
+		buf_addf(b, "goroutine %d [select", first_id + i);
+		if (minutes + i > 0)
+			buf_addf(b, ", %d minutes", minutes + i);
+		buf_addf(b,
+			"]:\n%s()\n\t/f.go:1 +0x1\ncreated by main.m in goroutine 1\n"
+			"\t/m.go:2 +0x1\n\n",
+			func);
+	}
+}
+
+static void compare_texts(struct compare *c, const char *old, const char *new_text)
+{
+	struct gdump_stats a, b;
+
+	read_side(c, COMPARE_OLD, old, &a);
+	read_side(c, COMPARE_NEW, new_text, &b);
+	compare_end(c, &a, &b);
+}
+
+static void equal_goroutines_tell_the_gap_and_the_rate(void **state)
+{
+	struct classifier *rules = classifier_new(NULL, 0, NULL);
+	struct compare *c = compare_new(rules);
+	struct buf old = BUF_INIT, now = BUF_INIT, words = BUF_INIT;
+	struct compare_change x;
+	struct compare_gap gap;
+	struct compare_rate rate;
+
+	(void)state;
+	add_sleepers(&old, 100, 20, 5, "main.leak"); /* 5…24 min */
+	add_sleepers(&old, 200, 4, 30, "main.ticker"); /* these wake up */
+	add_sleepers(&old, 300, 3, 12, "main.session"); /* of these one leaves */
+	add_sleepers(&now, 100, 20, 35, "main.leak");
+	add_sleepers(&now, 400, 30, 0, "main.leak"); /* new */
+	add_sleepers(&now, 200, 4, 1, "main.ticker");
+	add_sleepers(&now, 300, 2, 42, "main.session");
+	compare_texts(c, old.p, now.p);
+	assert_true(compare_one_process(c));
+	gap = compare_gap(c);
+	assert_true(gap.minutes == 30 && gap.minutes_low == 29 && gap.minutes_high == 31);
+	assert_int_equal(gap.agree, 22);
+	x = compare_change_of(c, STR("main.leak"));
+	assert_true(x.by_id && x.old == 20 && x.now == 50 && x.stayed == 20);
+	assert_true(x.waited == 15 && x.waited_stayed == 15);
+	rate = compare_rate(&x, &gap);
+	assert_true(rate.rate_per_hour == 60);
+	assert_true(rate.low > 35 && rate.low < 40 && rate.high > 80 && rate.high < 90);
+	compare_rate_basis(&x, &gap, &words);
+	assert_string_equal(words.p, "two dumps of one process: 30 came and 0 left in 30 min (as "
+				     "the waits of 22 goroutines in both say)");
+	x = compare_change_of(c, STR("main.session"));
+	assert_true(x.waited == 3 && x.waited_stayed == 2);
+	rate = compare_rate(&x, &gap);
+	assert_true(rate.low < 0 && rate.high > -2 && rate.rate_per_hour == -2);
+	compare_free(c);
+
+	/* Told from outside: what happened within is not known, so all may have changed. */
+	c = compare_new(rules);
+	compare_texts(c, PROFILE("20") COUNT("20", "0xa", "main.a"),
+		PROFILE("50") COUNT("50", "0xa", "main.a"));
+	assert_true(isnan(compare_gap(c).minutes));
+	x = compare_change_of(c, STR("main.a"));
+	assert_false(x.by_id);
+	gap = compare_gap(c);
+	assert_true(isnan(compare_rate(&x, &gap).rate_per_hour));
+	gap = compare_gap_given(30);
+	rate = compare_rate(&x, &gap);
+	assert_true(rate.rate_per_hour == 60 && rate.low > 25 && rate.low < 30);
+	buf_reset(&words);
+	compare_rate_basis(&x, &gap, &words);
+	assert_string_equal(words.p, "two dumps: 20 then, 50 now in 30 min (--gap)");
+	x = compare_change_of(c, STR("main.none"));
+	assert_true(x.old == 0 && x.now == 0);
+	compare_free(c);
+	classifier_free(rules);
+	buf_release(&old);
+	buf_release(&now);
+	buf_release(&words);
+}
+
+/* A goroutine that goes on to another class has left the one and come to the other. */
+static void a_goroutine_can_change_its_class(void **state)
+{
+	struct classifier *rules = classifier_new(NULL, 0, NULL);
+	struct compare *c = compare_new(rules);
+	struct compare_change x;
+
+	(void)state;
+	compare_texts(c,
+		"goroutine 7 [select]:\nlib.org/a.One()\n\t/f.go:1 +0x1\nmain.run()\n\t/f.go:1 "
+		"+0x1\n\n",
+		"goroutine 7 [select]:\nlib.org/a.Two()\n\t/f.go:1 +0x1\nmain.run()\n\t/f.go:1 "
+		"+0x1\n\n");
+	x = compare_change_of(c, STR("lib.org/a.Two < main.run"));
+	assert_true(x.by_id && x.old == 0 && x.now == 1 && x.stayed == 0);
+	compare_free(c);
+	classifier_free(rules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dumps_are_compared),
 		cmocka_unit_test(text_is_safe_and_short),
 		cmocka_unit_test(a_side_can_begin_anew),
+		cmocka_unit_test(equal_goroutines_tell_the_gap_and_the_rate),
+		cmocka_unit_test(a_goroutine_can_change_its_class),
 	};
 
 	return cmocka_run_group_tests_name("compare", tests, NULL, NULL);

@@ -1,4 +1,5 @@
 #include "app_host.h"
+#include "app_storage.h"
 #include "clock.h"
 #include "cmd.h"
 #include "log.h"
@@ -266,6 +267,7 @@ static int start(struct app *a, struct err *err)
 		return -1;
 	if (app_looks_start(a, err))
 		return -1;
+	app_check_aside(a);
 	add_events(a);
 	app_status_start(a);
 	app_open_control(a);

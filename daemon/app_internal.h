@@ -90,7 +90,6 @@ struct app {
 void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, const char *why);
 void app_alert_cleared(void *arg, const struct alert *al);
 int app_load_alerts(struct app *a, struct err *err);
-void app_disk_state(void *arg, bool ok, const char *why);
 void app_refresh_alerts(struct app *a, int64_t now_ms);
 void app_set_alert_rules(struct app *a);
 

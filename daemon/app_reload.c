@@ -1,5 +1,6 @@
 /* SIGHUP: the file is read again, and taken over whole or not at all. */
 #include "app_targets.h"
+#include "app_storage.h"
 #include "clock.h"
 #include "discover.h"
 #include "log.h"
@@ -167,6 +168,7 @@ void app_reload(struct app *a)
 	a->reload_failed = !ok;
 	if (ok) {
 		a->reloads++;
+		app_check_aside(a);
 		log_msg(LEVEL_NOTICE, "configuration reloaded: %zu targets, %llu ms", a->ntargets,
 			(unsigned long long)(clock_mono_ms() - began));
 	} else {

@@ -239,6 +239,7 @@ static void copy_house(struct writer *w)
 	w->stats.used_bytes = w->house.used_bytes;
 	w->stats.free_bytes = w->house.free_bytes;
 	w->stats.room = w->house.room;
+	w->stats.damaged = w->house.damage[0] && strcmp(w->house.why, w->house.damage) == 0;
 }
 
 /* What is done in idle time, without the lock: when it is due again, in milliseconds. */

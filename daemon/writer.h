@@ -60,6 +60,7 @@ struct writer_stats {
 	int64_t used_bytes, free_bytes; /* of the file, and on its disk; 0 before the first look */
 	bool room; /* samples are stored: neither is the disk full nor the file too large */
 	bool ok;
+	bool damaged; /* why it is not: pages of the file are not what they should be */
 };
 
 /*

@@ -13,6 +13,7 @@ static const char *const kind_names[ALERT_KINDS] = {
 	[ALERT_TARGET_DOWN] = "WatchTargetDown",
 	[ALERT_DUMP_UNREADABLE] = "WatchDumpUnreadable",
 	[ALERT_STORAGE_FULL] = "WatchStorageFull",
+	[ALERT_STORAGE_DAMAGED] = "WatchStorageDamaged",
 };
 
 #define MINUTES (60 * 1000ull)
@@ -27,6 +28,7 @@ const struct alert_rule alert_rule_defaults[ALERT_KINDS] = {
 	[ALERT_TARGET_DOWN] = {3 * MINUTES, 15 * MINUTES, "warning", NULL, 0, NULL, 0},
 	[ALERT_DUMP_UNREADABLE] = {3 * MINUTES, 15 * MINUTES, "warning", NULL, 0, NULL, 0},
 	[ALERT_STORAGE_FULL] = {0, 15 * MINUTES, "page", NULL, 0, NULL, 0},
+	[ALERT_STORAGE_DAMAGED] = {0, 0, "warning", NULL, 0, NULL, 0},
 };
 
 /* Index of name, or n. */

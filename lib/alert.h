@@ -42,6 +42,7 @@ enum alert_kind {
 	ALERT_TARGET_DOWN,
 	ALERT_DUMP_UNREADABLE,
 	ALERT_STORAGE_FULL,
+	ALERT_STORAGE_DAMAGED, /* the history; not a full disk */
 	ALERT_KINDS
 };
 const char *alert_kind_name(enum alert_kind k); /* "GoroutineLeak", …: the label alertname */
@@ -74,8 +75,7 @@ enum alert_end alert_end_of_name(struct str name); /* or ALERT_ENDS */
 /* Plain data; alert_release frees what it owns.  Times are Unix milliseconds, 0 for "not yet". */
 struct alert {
 	char id[ALERT_ID_MAX]; /* hash of key and raised_ms: one per life of an alert */
-	char *key; /* identity: alertname and what the caller gave, as alert_labels_text writes it
-		    */
+	char *key; /* identity: alertname and what the caller gave (alert_labels_text) */
 	enum alert_kind kind;
 	enum alert_state state;
 	bool holds; /* the condition holds now; false while keep_firing_for runs */

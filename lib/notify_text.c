@@ -312,6 +312,10 @@ static void add_summary(struct buf *out, const struct notify_facts *f)
 		buf_adds(out, "its goroutine profile cannot be read");
 		add_why(out, f);
 		break;
+	case ALERT_STORAGE_DAMAGED:
+		buf_adds(out, "leakwatch's history is damaged");
+		add_why(out, f);
+		break;
 	default:
 		buf_adds(out, "leakwatch cannot write its database");
 		add_why(out, f);

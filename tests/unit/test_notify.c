@@ -618,6 +618,9 @@ static void test_words_summary(void **state)
 		{ALERT_STORAGE_FULL, STR_LIT(""), STR_LIT("disk full"), NAN, NAN, NAN,
 			NOTIFY_GOROUTINES,
 			"shop at a:1: leakwatch cannot write its database: disk full"},
+		{ALERT_STORAGE_DAMAGED, STR_LIT(""), STR_LIT("kept as x"), NAN, NAN, NAN,
+			NOTIFY_GOROUTINES,
+			"shop at a:1: leakwatch's history is damaged: kept as x"},
 	};
 
 	(void)state;

@@ -378,6 +378,7 @@ void target_free(struct target *t)
 	stuck_free(t->stuck);
 	gdump_free(t->gdump);
 	vitals_free(t->vitals);
+	versions_release(&t->versions);
 	prom_free(t->prom);
 	free(t->metrics);
 	cost_free(t->cost);

@@ -257,20 +257,14 @@ static const struct alert *raise_alert(
 	return a;
 }
 
-/*
- * The version of the program in which it began: what its metrics say, if this life of the process
- * saw the beginning; once told it stays, whatever is deployed since.
- */
+/* The version of the program in which it began; once told it stays, whatever is deployed since. */
 static struct str version_of(
 	const struct target *t, const struct finding *finding, int64_t since_ms)
 {
 	const struct alert *a = finding->user ? alert_get(t->p->alerts, finding->user) : NULL;
+	struct str told = a ? alert_labels_get(&a->annotations, "version") : STR("");
 
-	if (a)
-		return alert_labels_get(&a->annotations, "version");
-	if (isnan(t->run_start) || (double)since_ms / 1000 < t->run_start)
-		return STR("");
-	return str_of(vitals_version(t->vitals));
+	return told.len ? told : versions_at(&t->versions, since_ms);
 }
 
 static void raise_finding(struct target *t, struct finding *finding)
@@ -281,6 +275,7 @@ static void raise_finding(struct target *t, struct finding *finding)
 
 	finding_facts(t, finding, &f, members);
 	f.version = version_of(t, finding, f.since_ms);
+	f.version_now = versions_at(&t->versions, f.now_ms);
 	a = raise_alert(t, &f, finding->user);
 	if (!a || (finding->user && strcmp(finding->user, a->id) == 0))
 		return;

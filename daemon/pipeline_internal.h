@@ -21,6 +21,7 @@
 #include "prom.h"
 #include "store_batch.h"
 #include "tally.h"
+#include "versions.h"
 #include "vitals.h"
 
 struct ruleset;
@@ -35,6 +36,8 @@ struct metric {
 #define PIPELINE_WHY_MAX ERR_MAX
 /* Begins the info of a run whose start the process did not tell. */
 #define PIPELINE_INFERRED "start inferred"
+/* Stands in the info of a run before its version, which ends at a comma. */
+#define PIPELINE_VERSION "version "
 
 struct target {
 	struct pipeline *p;
@@ -59,6 +62,7 @@ struct target {
 	struct stuck_set *stuck;
 	struct gdump *gdump;
 	struct vitals *vitals;
+	struct versions versions; /* that ran, as the metrics said */
 	struct prom *prom;
 	struct finding_set *findings;
 	struct slot *slots;

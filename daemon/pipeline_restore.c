@@ -270,6 +270,21 @@ void target_restore_findings(struct target *t)
 	}
 }
 
+/* The versions that its runs told, from their info. */
+static void run_cb(void *arg, const struct store_run *r)
+{
+	struct target *t = arg;
+	struct str info = r->info, version = STR("");
+	ptrdiff_t at = str_find(info, STR(PIPELINE_VERSION)), end;
+
+	if (at >= 0) {
+		version = str_from(info, (size_t)at + strlen(PIPELINE_VERSION));
+		end = str_find(version, STR(", "));
+		version = end < 0 ? version : str_sub(version, 0, (size_t)end);
+	}
+	versions_note(&t->versions, r->start_ms, version);
+}
+
 int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 {
 	struct row_target *row = loaded_take(t, now_ms);
@@ -289,7 +304,8 @@ int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 		t->run_start = (double)row->run.start_ms / 1000;
 	for (const struct row_series *r = row->series; r; r = r->next)
 		restore_series(t, row, r);
-	if (replay_samples(t, err))
+	if (replay_samples(t, err) ||
+		store_load_all_runs(t->p->loaded->store, t->id, run_cb, t, err))
 		return -1;
 	return target_cost_load(t, t->p->loaded->store, err);
 }

@@ -288,8 +288,9 @@ static void put_run(struct target *t, struct store_batch *b, int64_t now_ms)
 
 	if (isnan(t->run_start))
 		buf_adds(&info, PIPELINE_INFERRED);
-	else if (vitals_version(t->vitals)[0])
-		buf_addf(&info, "version %s", vitals_version(t->vitals));
+	if (vitals_version(t->vitals)[0])
+		buf_addf(&info, "%s" PIPELINE_VERSION "%s", info.len ? ", " : "",
+			vitals_version(t->vitals));
 	if (vitals_go_version(t->vitals)[0])
 		buf_addf(&info, "%s%s", info.len ? ", " : "", vitals_go_version(t->vitals));
 	if (t->line)

@@ -291,6 +291,8 @@ void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 {
 	double selected[VITALS_SELECTORS_MAX], *values;
 
+	if (metrics && t->run_id)
+		versions_note(&t->versions, t->run_start_ms, str_of(vitals_version(t->vitals)));
 	selected_now(t, selected);
 	sync_process(t, now, goroutines, metrics);
 	values = xcalloc(t->nslots, sizeof(*values));

@@ -53,6 +53,7 @@ struct notify_facts {
 	int64_t since_ms;
 	bool since_at_least; /* it began before the first sample */
 	struct str version; /* of the program when it began */
+	struct str version_now; /* told where it is another one */
 	struct str wait; /* what they wait on: "chan receive" */
 	struct str created_by; /* function */
 	struct frame user; /* first line outside the standard library */

@@ -376,6 +376,17 @@ static void add_version(struct buf *out, const struct notify_facts *f)
 	add_name(out, f->version);
 }
 
+/* "v1.2.3; v1.3.0 runs now" */
+static void add_versions(struct buf *out, const struct notify_facts *f)
+{
+	add_name(out, f->version);
+	if (!f->version.len || !f->version_now.len || str_eq(f->version, f->version_now))
+		return;
+	buf_adds(out, "; ");
+	add_name(out, f->version_now);
+	buf_adds(out, " runs now");
+}
+
 static void add_creator(struct buf *out, const struct notify_facts *f)
 {
 	add_name(out, f->created_by);
@@ -397,7 +408,7 @@ static void add_description(struct buf *out, const struct notify_facts *f)
 {
 	add_sentence(out, "", f, add_summary);
 	add_sentence(out, "", f, add_growth_since);
-	add_sentence(out, "It began in version ", f, add_version);
+	add_sentence(out, "It began in version ", f, add_versions);
 	add_sentence(out, "Fleet: ", f, add_fleet);
 	add_sentence(out, "Evidence: ", f, add_evidence);
 	add_sentence(out, "The oldest is ", f, add_age);

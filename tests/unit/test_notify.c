@@ -717,6 +717,14 @@ static void test_version(void **state)
 	assert_true(str_is(alert_labels_get(&l, "version"), "v1.2.3"));
 	assert_true(str_find(alert_labels_get(&l, "description"),
 			    STR("It began in version v1.2.3.")) >= 0);
+	f.version_now = f.version;
+	notify_text(&f, &l);
+	assert_true(str_find(alert_labels_get(&l, "description"), STR(" runs now")) < 0);
+	f.version_now = STR("v1.3.0");
+	notify_text(&f, &l);
+	assert_true(str_is(alert_labels_get(&l, "version"), "v1.2.3"));
+	assert_true(str_find(alert_labels_get(&l, "description"),
+			    STR("It began in version v1.2.3; v1.3.0 runs now.")) >= 0);
 	alert_labels_release(&l);
 }
 

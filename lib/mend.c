@@ -101,10 +101,16 @@ static size_t line_at(const char *p, const char *end, size_t *whole)
 	return n;
 }
 
-/* "4 @ 0x43be36 …", with a frame in the next line. */
+/* "4 @ 0x43be36 …" and nothing else, with a frame in the next line. */
 static bool is_clean_head(struct str line, const char *next, const char *end)
 {
-	return next < end && *next == '#' && line.p[line.len - 1] > ' ' && mend_is_count_head(line);
+	if (next >= end || *next != '#' || line.p[line.len - 1] <= ' ' || !mend_is_count_head(line))
+		return false;
+	for (size_t i = line.len; line.p[--i] != '@';) {
+		if (!is_hex_digit(line.p[i]) && line.p[i] != 'x' && line.p[i] != ' ')
+			return false;
+	}
+	return true;
 }
 
 /* A debug=1 line "#<TAB>0x…" or "# labels: {…}" that the next line does not continue. */

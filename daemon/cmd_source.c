@@ -27,6 +27,7 @@ struct reader {
 	struct mend *m;
 	uint64_t bytes, began_ms, told_ms;
 	bool progress; /* standard error is a terminal */
+	bool cut; /* the connection ended before the body did */
 };
 
 static void mended_cb(void *arg, const char *p, size_t n, uint32_t line)
@@ -231,6 +232,7 @@ static int read_url(struct reader *r, struct symbols *symbols, struct err *err)
 	if (!d.fetch || get(&d, url, CMD_SOURCE_MAX_BYTES, err) != 0)
 		goto out;
 	result = say_answer(url, &d.result, err);
+	r->cut = d.result.end == FETCH_CUT;
 	if (result == 0 && d.keeping) {
 		ask_symbols(&d, url, symbols);
 		let_go(&d);
@@ -256,6 +258,8 @@ int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols
 	begin_reading(&r, source, g);
 	result = is_url(source) ? read_url(&r, symbols, err) : read_file(&r, err);
 	cut = mend_finish(r.m, err) != 0;
+	if (cut || r.cut)
+		gdump_cut(g);
 	if (r.progress && r.told_ms > r.began_ms)
 		fputs("\r\x1b[K", stderr);
 	if (result == 0 && gdump_finish(g, cut ? NULL : err) == 0)

@@ -401,6 +401,11 @@ void gdump_at_line(struct gdump *g, uint32_t line)
 	g->stats.lines = line - 1;
 }
 
+void gdump_cut(struct gdump *g)
+{
+	g->was_cut = true;
+}
+
 /* The last line, when it has no newline, and the record it ends. */
 static void end_lines(struct gdump *g)
 {
@@ -438,7 +443,8 @@ int gdump_finish(struct gdump *g, struct err *err)
 	if (s->format == GDUMP_UNKNOWN)
 		return refuse(g, err);
 	gdump_settle(g);
-	if ((s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0) || g->gunzip_failed)
+	if ((s->bytes == GO_STACK_BUFFER_MAX && s->announced == 0) || g->gunzip_failed ||
+		g->was_cut)
 		s->truncated = true;
 	return 0;
 }

@@ -95,6 +95,9 @@ void gdump_reset(struct gdump *g);
 void gdump_feed(struct gdump *g, const char *p, size_t n);
 /* The next byte fed begins that line of the input (mend took lines out, or put them together). */
 void gdump_at_line(struct gdump *g, uint32_t line);
+/* Before gdump_finish: whoever brought the body knows that its end is missing (HTTP without the
+ * last chunk, a gzip that is cut), though it may end between two records. */
+void gdump_cut(struct gdump *g);
 /*
  * Ends the body.  0, also for other count profiles (format GDUMP_COUNT) and for a leak profile that
  * found none; or -1 when nothing in it was such a dump: err says what was received instead (an HTML

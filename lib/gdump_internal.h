@@ -55,6 +55,7 @@ struct gdump {
 	bool carried;
 	bool overflow; /* the record is longer than GDUMP_RECORD_MAX */
 	bool dropping; /* inside a line longer than GDUMP_LINE_MAX */
+	bool was_cut; /* gdump_cut */
 	bool at_end; /* the body ended inside the record that is being parsed … */
 	bool unterminated; /* … and its last line has no newline */
 

@@ -695,6 +695,26 @@ static void tells_the_cut_at_64_mib(void **state)
 	assert_false(is_truncated(64 * 1024 * 1024 + 1));
 }
 
+/* A body that ends between two records is whole to look at; who brought it may know better. */
+static void is_told_of_a_cut(void **state)
+{
+	static const struct str dump = STR_LIT("goroutine 1 [select]:\n" FRAME "\n");
+	struct gdump_sink sink = {.group = NULL};
+	struct gdump *g = gdump_new(&sink);
+
+	(void)state;
+	for (int cut = 1; cut >= 0; cut--) {
+		gdump_feed(g, dump.p, dump.len);
+		if (cut)
+			gdump_cut(g);
+		assert_int_equal(gdump_finish(g, NULL), 0);
+		assert_int_equal(gdump_stats(g)->parsed, 1);
+		assert_int_equal(gdump_stats(g)->truncated, cut);
+		gdump_reset(g);
+	}
+	gdump_free(g);
+}
+
 static void nul_label_cb(void *arg, const struct group *g)
 {
 	*(unsigned *)arg += g->nlabels == 1 && str_eq(g->labels[0].value, str_n("a\0b\n", 4));
@@ -771,6 +791,7 @@ int main(void)
 		cmocka_unit_test(asks_for_known_records),
 		cmocka_unit_test(holds_its_limits),
 		cmocka_unit_test(tells_the_cut_at_64_mib),
+		cmocka_unit_test(is_told_of_a_cut),
 		cmocka_unit_test(keeps_nul_in_labels),
 		cmocka_unit_test(starts_anew_after_reset),
 		cmocka_unit_test(counts_each_id_once),

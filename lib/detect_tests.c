@@ -279,6 +279,28 @@ bool tests_quick(const struct detect *d, struct rise *out)
 #define ANCHOR_LEVEL   200 /* units, to be leaking */
 #define ANCHOR_WATCHED .25 /* of the uptime: a morning's rise looks like this for a while */
 #define ANCHOR_TOL     .15
+#define ANCHOR_LOOK    (5.25 * HOUR) /* of uptime, to be leaking; the reference waits for 5.5 */
+#define ANCHOR_FLOORS  15 /* of 2 minutes, in which the slope must stand out from chance */
+#define ANCHOR_ERRORS  4
+
+/*
+ * Sessions that come and go wander, by hundreds where there are a hundred thousand: three floors
+ * in a row may rise by chance.  Those of 2 minutes tell, their errors know how long it remembers.
+ */
+static bool stands_out(const struct detect *d)
+{
+	const struct ring *r = &d->m->ring[RING_FAST];
+	int64_t from = MAX(window_from(d->first, FAST_WINDOW), r->closed - FAST_CAP);
+	size_t n = (size_t)(r->closed - from);
+	double x[FAST_CAP], slope, error;
+
+	if (d->as_reference)
+		return true;
+	if (r->closed - from < ANCHOR_FLOORS || !tests_gather(d->m, RING_FAST, from, n, x))
+		return false;
+	trend_slope(x, n, &slope, &error);
+	return slope >= ANCHOR_ERRORS * error;
+}
 
 /* Level over uptime equal to the present slope: the line goes through zero where the process began,
  * so nobody ever left. */
@@ -315,8 +337,12 @@ void tests_anchor(const struct detect *d, double end, struct rise *best)
 	tol = ANCHOR_TOL + 2 * se / b;
 	if (tol > .5 || fabs(a - 1) > tol || (look < 23 * HOUR && watched < ANCHOR_WATCHED * up))
 		return;
-	r.level = x[k - 1] >= ANCHOR_LEVEL * d->unit && look >= 5.5 * HOUR ? RISE_LEAKING
-									   : RISE_SUSPECT;
+	if (!stands_out(d))
+		return;
+	r.level = RISE_SUSPECT;
+	if (x[k - 1] >= ANCHOR_LEVEL * d->unit &&
+		look >= (d->as_reference ? 5.5 * HOUR : ANCHOR_LOOK))
+		r.level = RISE_LEAKING;
 	r.needs_peak = INFINITY;
 	r.shape.n = k;
 	r.shape.growth = r.shape.last = r.now = x[k - 1];

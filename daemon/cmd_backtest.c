@@ -36,6 +36,8 @@ static const char usage[] =
 	"Exit: 0 done, 1 --fail-on-leak and a leak, 2 usage, 65 no history in it, 74 cannot read "
 	"it.\n";
 
+#define MILLISECONDS 1e11 /* as seconds: the year 5138 */
+
 struct options {
 	const char *config, *load, *history;
 	bool json, fail_on_leak;
@@ -43,8 +45,45 @@ struct options {
 
 struct output {
 	bool json;
-	uint64_t leaking; /* events */
+	uint64_t events, leaking;
 };
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+#define PROGRESS_BYTES	(8u << 20) /* of text, decompressed, between two lines */
+#define PROGRESS_SERIES 16
+#define PROGRESS_BLANK	60
+
+struct progress {
+	uint64_t series, judged;
+};
+
+/* One line on a terminal, written over; nothing where standard error is a file or a pipe. */
+static void show_progress(const char *what, uint64_t n, uint64_t of)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (of)
+		fprintf(stderr, "\r%s %llu of %llu", what, (unsigned long long)n,
+			(unsigned long long)of);
+	else
+		fprintf(stderr, "\r%s %llu", what, (unsigned long long)n);
+}
+
+static void clear_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%*s\r", PROGRESS_BLANK, "");
+}
+
+static void judged_cb(void *arg, const struct backtest_judged *j)
+{
+	struct progress *p = arg;
+
+	(void)j;
+	if (p->judged++ % PROGRESS_SERIES == 0)
+		show_progress("judging series", p->judged, p->series);
+}
 
 /* ---- output ---------------------------------------------------------------------------------- */
 
@@ -122,6 +161,8 @@ static void print_cb(void *arg, const struct backtest_event *e)
 	struct output *o = arg;
 	struct buf line = BUF_INIT;
 
+	if (o->events++ == 0)
+		clear_progress();
 	o->leaking += e->state == VERDICT_LEAKING;
 	if (o->json)
 		print_json(e, &line);
@@ -137,6 +178,7 @@ static void print_summary(const struct backtest_stats *s, const struct output *o
 {
 	struct buf b = BUF_INIT;
 
+	clear_progress();
 	buf_addf(&b, "%llu series of %llu targets, %llu samples", (unsigned long long)s->series,
 		(unsigned long long)s->targets, (unsigned long long)s->samples);
 	if (!isnan(s->from)) {
@@ -166,10 +208,18 @@ static void print_summary(const struct backtest_stats *s, const struct output *o
 static int feed(gzFile f, struct prom *p, struct err *err)
 {
 	char piece[65536];
+	uint64_t bytes = 0, told = 0;
 	int n, gz;
 
-	while ((n = gzread(f, piece, sizeof(piece))) > 0)
+	while ((n = gzread(f, piece, sizeof(piece))) > 0) {
 		prom_feed(p, piece, (size_t)n);
+		bytes += (uint64_t)n;
+		if (bytes - told >= PROGRESS_BYTES) {
+			told = bytes;
+			show_progress("reading, MiB:", bytes >> 20, 0);
+		}
+	}
+	clear_progress();
 	if (n < 0) {
 		const char *why = gzerror(f, &gz);
 
@@ -264,6 +314,7 @@ static int want_loads(
 static int run(char **argv, const struct options *o)
 {
 	struct output out = {.json = o->json};
+	struct progress progress = {0, 0};
 	struct err err = ERR_INIT;
 	int code = CMD_OK;
 	struct config *c = backtest_load_config(o->config, &code);
@@ -282,7 +333,18 @@ static int run(char **argv, const struct options *o)
 		err_set(&err, "%s holds no series that can be judged%s", o->history,
 			backtest_stats(b)->untimed ? ": its samples have no timestamps" : "");
 		cmd_error(code, argv, &err);
+	} else if (backtest_stats(b)->from > MILLISECONDS) {
+		code = CMD_DATA;
+		err_set(&err,
+			"%s: its timestamps begin with %.0f, which is the year %.0f; OpenMetrics "
+			"has "
+			"seconds, these look like milliseconds",
+			o->history, backtest_stats(b)->from,
+			1970 + backtest_stats(b)->from / (365.2425 * 86400));
+		cmd_error(code, argv, &err);
 	} else {
+		progress.series = backtest_stats(b)->series;
+		backtest_on_judged(b, judged_cb, &progress);
 		backtest_judge(b, print_cb, &out);
 		print_summary(backtest_stats(b), &out);
 		if (o->load && !backtest_stats(b)->loads)

@@ -1,6 +1,7 @@
 """leakwatch backtest, as scripts use it: JSON lines, exit codes, every way a history may come."""
 import gzip
 import json
+import os
 import subprocess
 
 import pytest
@@ -114,3 +115,29 @@ def test_load_and_configuration(tmp_path):
     assert run("--fail-on-leak", "-c", config, path)[0] == ""
     config.write_text("detect: {ref: many}\n")
     run("-c", config, path, code=1)
+
+
+def test_milliseconds_are_named(tmp_path):
+    """Prometheus's older text format has milliseconds: said, not judged as the year 55,841."""
+    path = tmp_path / "ms.txt"
+    path.write_text("".join(f'leakwatch_goroutines{{target="t1",class="c1"}} {m} {(T0 + 60 * m) * 1000}\n' for m in range(100)))
+    out, err = run(path, code=65)
+    assert not out
+    assert "milliseconds" in err
+
+
+def test_progress_on_a_terminal(tmp_path):
+    """A long read tells how far it is, on a terminal and nowhere else."""
+    path = tmp_path / "long.om"
+    path.write_text("".join(f'leakwatch_goroutines{{target="t1",class="{"c" * 150}"}} 5 {T0 + m}\n' for m in range(60000)) + "# EOF\n")
+    assert path.stat().st_size > 9 << 20
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        with subprocess.Popen([LEAKWATCH, "backtest", str(path)], stdout=subprocess.PIPE, stderr=theirs) as p:
+            os.close(theirs)
+            out = p.stdout.read()
+            assert p.wait(timeout=60) == 0
+        err = terminal.read(65536)
+    assert b"reading, MiB: 8" in err and b"judging series 1 of 1" in err
+    assert not out
+    assert "reading" not in run(path)[1]

@@ -164,23 +164,26 @@ static int add_costs(struct cmd_db *db, json_t *classes, size_t from, struct err
 	return 0;
 }
 
-static void memory_cb(void *arg, const struct store_fact *r)
+static void host_cb(void *arg, const struct store_fact *r)
 {
 	json_t *memory = cmd_db_object(r->body);
 
 	set_time(memory, "at", r->at_ms);
-	json_object_set_new(arg, "memory", memory);
+	json_object_set_new(arg, json_object_get(memory, "grown") ? "census" : "memory", memory);
 }
 
-/* What memory is made of, with the series of anonymous memory. */
-static int add_memory(struct cmd_db *db, json_t *others, size_t from, struct err *err)
+/* What memory is made of, with the series of anonymous memory; whose new descriptors are, with that
+ * of descriptors. */
+static int add_host(struct cmd_db *db, json_t *others, size_t from, struct err *err)
 {
 	for (size_t i = from; i < json_array_size(others); i++) {
 		json_t *row = json_array_get(others, i);
 
-		if (str_is(cmd_rows_str(row, "name"), "anonymous_memory_bytes") &&
+		struct str name = cmd_rows_str(row, "name");
+
+		if ((str_is(name, "anonymous_memory_bytes") || str_is(name, "process_open_fds")) &&
 			store_read_facts(db->store, STORE_COST,
-				(int64_t)cmd_rows_num(row, "series_id"), memory_cb, row, err) < 0)
+				(int64_t)cmd_rows_num(row, "series_id"), host_cb, row, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -195,7 +198,7 @@ int cmd_rows_series(
 	if (store_read_series(
 		    db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err))
 		return -1;
-	return add_costs(db, classes, from, err) || add_memory(db, others, others_from, err);
+	return add_costs(db, classes, from, err) || add_host(db, others, others_from, err);
 }
 
 /* ---- alerts ------------------------------------------------------------------ */

@@ -152,6 +152,11 @@ void target_cost_facts(const struct slot *s, struct notify_facts *f)
 	}
 }
 
+bool target_cost_holds_fds(const struct slot *s)
+{
+	return is_told(s, COST_FDS);
+}
+
 double target_cost_go(const struct slot *s)
 {
 	return is_told(s, COST_GO)     ? s->cost.each[COST_GO].estimate

@@ -15,7 +15,14 @@
 
 void look_run(struct look *l)
 {
+	struct err err;
+
 	hostmem_read(&l->place, &l->found, &l->memory);
+	if (!l->wants_census || !l->memory.has_process)
+		return;
+	l->census = hostfds_census(l->place.root, l->found.pid, &err);
+	if (!l->census)
+		snprintf(l->census_why, sizeof(l->census_why), "%s", err.msg);
 }
 
 static struct target *target_of(struct pipeline *p, uint64_t serial)
@@ -58,10 +65,12 @@ void pipeline_looked(struct pipeline *p, struct look *l, bool ran)
 		t->host->found = l->found;
 		t->host->memory = l->memory;
 		t->host->fresh = true;
+		target_census_take(t, l);
 		say_why(t);
 	}
 	if (t)
 		t->host->looking = false;
+	census_free(l->census);
 	free(l);
 }
 
@@ -77,6 +86,7 @@ void target_host_look(struct target *t)
 	l->place = t->host->place;
 	l->place.started = t->run_start;
 	l->found = t->host->found;
+	l->wants_census = target_census_wanted(t, (double)t->p->now_ms / 1000);
 	t->host->looking = e->look(e->arg, l);
 	if (!t->host->looking)
 		free(l); /* too many at once: the next cycle asks again */
@@ -104,6 +114,7 @@ void pipeline_set_place(struct target *t, struct str cgroup, struct str pid)
 	t->host->history = memory_new(t->rules->config->detect.window_s);
 	t->host->words = (struct buf)BUF_INIT;
 	t->host->written_at = NAN;
+	t->host->census = (struct host_census){.at = NAN, .words = BUF_INIT};
 	snprintf(t->host->told, sizeof(t->host->told), "-"); /* the first look is told anyway */
 }
 
@@ -111,6 +122,7 @@ void target_host_free(struct target *t)
 {
 	if (!t->host)
 		return;
+	target_census_reset(t->host);
 	memory_free(t->host->history);
 	buf_release(&t->host->words);
 	free(t->host);
@@ -122,6 +134,7 @@ void target_host_reset(struct target *t)
 	if (!t->host)
 		return;
 	memory_reset(t->host->history);
+	target_census_reset(t->host);
 	buf_reset(&t->host->words);
 	t->host->found = (struct hostmem_found){0};
 	t->host->fresh = false;
@@ -212,10 +225,14 @@ void target_host_sample(struct target *t, double now)
 /* Valid until the next cycle. */
 void target_host_facts(struct target *t, const struct finding *f, struct notify_facts *facts)
 {
-	if (!t->host || f->kind != FINDING_MEMORY)
+	if (!t->host)
 		return;
-	facts->culprit = buf_str(&t->host->words);
-	facts->limit = target_host_limit(t);
+	if (f->kind == FINDING_MEMORY) {
+		facts->culprit = buf_str(&t->host->words);
+		facts->limit = target_host_limit(t);
+	} else {
+		facts->culprit = target_census_words(t, f);
+	}
 }
 
 /* With the series of anonymous memory, as the fact that goes with it. */
@@ -229,6 +246,7 @@ void target_host_write(struct target *t, struct store_batch *b, double now)
 	uint64_t hash;
 	json_t *doc;
 
+	target_census_write(t, b, now);
 	if (!h || !s || !s->stored || (!isnan(h->written_at) && now - h->written_at < every))
 		return;
 	hash = hash64(h->words.p, h->words.len, 1);

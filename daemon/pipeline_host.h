@@ -9,6 +9,7 @@
 #ifndef LEAKWATCH_PIPELINE_HOST_H
 #define LEAKWATCH_PIPELINE_HOST_H
 
+#include "hostfds.h"
 #include "hostmem.h"
 #include "memory.h"
 #include "notify.h"
@@ -24,12 +25,24 @@ struct look {
 	struct hostmem_place place;
 	struct hostmem_found found;
 	struct hostmem memory;
+	bool wants_census;
+	struct census *census; /* NULL: not taken */
+	char census_why[ERR_MAX]; /* why not */
 };
 
 /* On any thread; touches nothing but the look. */
 void look_run(struct look *l);
 /* On the loop, once; ran: look_run was called.  Frees it. */
 void pipeline_looked(struct pipeline *p, struct look *l, bool ran);
+
+/* Two censuses of a target's descriptors: as they were when nothing was suspected, and now. */
+struct host_census {
+	struct census *before, *after; /* NULL: not taken yet */
+	double at; /* of the newest; NAN: never */
+	struct buf words; /* what grew */
+	char told[ERR_MAX]; /* census_why as it was logged */
+	bool written; /* words are stored */
+};
 
 /* What is kept of the host beside a target; NULL where its configuration names neither process nor
  * cgroup. */
@@ -45,6 +58,7 @@ struct host {
 	char told[ERR_MAX]; /* memory.why as it was logged */
 	double written_at; /* words were stored; NAN: never */
 	uint64_t written; /* their hash */
+	struct host_census census;
 };
 
 /* Where it runs, as the configuration has it now: the name of a unit, the id of a container or a
@@ -58,5 +72,13 @@ void target_host_sample(struct target *t, double now);
 void target_host_reset(struct target *t); /* another process */
 void target_host_facts(struct target *t, const struct finding *f, struct notify_facts *facts);
 void target_host_write(struct target *t, struct store_batch *b, double now);
+
+/* pipeline_census.c: is one wanted now, and what became of it. */
+bool target_census_wanted(struct target *t, double now);
+void target_census_take(struct target *t, struct look *l);
+void target_census_reset(struct host *h);
+/* Valid until the next one. */
+struct str target_census_words(struct target *t, const struct finding *f);
+void target_census_write(struct target *t, struct store_batch *b, double now);
 
 #endif

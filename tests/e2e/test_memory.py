@@ -125,3 +125,21 @@ def test_discovery_may_not_name_processes(service, daemon, tmp_path):
     d.configure({**d.config, "scrape_configs": [{**d.config["scrape_configs"][0], "allow_local": True}]})
     d.process.send_signal(1)
     wait_until(lambda: f"memory is read from process {s.process.pid}" in d.log(), 20, "it is taken")
+
+
+def test_a_census_names_the_socket(service, daemon, receiver):
+    """Every creator of an HTTP connection is the transport; only the descriptors tell to whom it goes."""
+    leaky = service("logstream", "-rate", 10, "-life", "1s")
+    d = daemon([{"job_name": "shipper", "pid": leaky.process.pid, "static_configs": [{"targets": [leaky.address]}]}], window="200ms", interval="200ms")
+
+    def fds():
+        rows = [o for o in d.command("classes")["others"] if o["name"] == "process_open_fds"]
+        return rows and rows[0].get("census")
+
+    wait_until(lambda: receiver.alerts("firing", job="shipper", alertname="GoroutineLeak"), 60, receiver.describe)
+    census = wait_until(lambda: "runtime.sock" in (fds() or {}).get("what_grows", "") and fds(), 60, lambda: f"a census: {fds()}")
+    new, of = (int(w) for w in census["what_grows"].split(" new ")[0].split(" of "))
+    assert new >= 0.9 * of, census
+    assert census["grown"][0]["what"].startswith("unix /") and census["grown"][0]["what"].endswith("/runtime.sock"), census
+    alert = wait_until(lambda: [a for a in d.command("alerts")["alerts"] if "runtime.sock" in a["annotations"].get("what_grows", "")], 30, "the alert says so")
+    assert "new descriptors: unix /" in alert[0]["annotations"]["description"]

@@ -2,6 +2,7 @@
 #include "pipeline_stuck.h"
 #include "log.h"
 #include "notify.h"
+#include "pipeline_limits.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -164,6 +165,7 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 	f->since_ms = ms_of(isnan(finding->since) ? v->since : finding->since);
 	f->since_at_least = v->since_at_least;
 	f->reason = str_of(v->reason);
+	f->lookback_s = v->lookback_s;
 	if (slot) {
 		class_facts(f, slot);
 		target_cost_facts(slot, f);
@@ -197,6 +199,7 @@ static void finding_facts(struct target *t, const struct finding *finding, struc
 			.unit = unit_of(s),
 			.count = s->value,
 			.rate_per_hour = s->verdict.rate_per_hour,
+			.ratio = finding_ratio(s, finding->primary),
 		};
 	}
 	target_host_facts(t, finding, f);
@@ -270,10 +273,14 @@ static struct str version_of(
 static void raise_finding(struct target *t, struct finding *finding)
 {
 	struct notify_member members[FINDING_MEMBERS_MAX];
+	struct limits limits;
 	struct notify_facts f;
 	const struct alert *a;
 
 	finding_facts(t, finding, &f, members);
+	target_limits(t, finding, &limits);
+	f.ceilings = limits.v;
+	f.nceilings = limits.n;
 	f.version = version_of(t, finding, f.since_ms);
 	f.version_now = versions_at(&t->versions, f.now_ms);
 	a = raise_alert(t, &f, finding->user);

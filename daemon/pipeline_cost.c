@@ -152,6 +152,12 @@ void target_cost_facts(const struct slot *s, struct notify_facts *f)
 	}
 }
 
+bool target_cost_each(const struct slot *s, enum cost_metric m, struct cost_range *out)
+{
+	*out = s->cost.each[m];
+	return is_told(s, m);
+}
+
 bool target_cost_holds_fds(const struct slot *s)
 {
 	return is_told(s, COST_FDS);

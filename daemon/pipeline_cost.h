@@ -27,6 +27,7 @@ void target_cost_reset(struct target *t);
 /* Into an alert's text; into the store, when it is news; and back, after the daemon's restart. */
 void target_cost_facts(const struct slot *s, struct notify_facts *f);
 void target_cost_write(struct target *t, struct slot *s, struct store_batch *b);
+bool target_cost_each(const struct slot *s, enum cost_metric m, struct cost_range *out);
 bool target_cost_holds_fds(const struct slot *s);
 double target_cost_go(const struct slot *s); /* bytes of heap and stacks each; NAN: not told */
 int target_cost_load(struct target *t, struct store *store, struct err *err);

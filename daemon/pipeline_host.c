@@ -227,12 +227,8 @@ void target_host_facts(struct target *t, const struct finding *f, struct notify_
 {
 	if (!t->host)
 		return;
-	if (f->kind == FINDING_MEMORY) {
-		facts->culprit = buf_str(&t->host->words);
-		facts->limit = target_host_limit(t);
-	} else {
-		facts->culprit = target_census_words(t, f);
-	}
+	facts->culprit =
+		f->kind == FINDING_MEMORY ? buf_str(&t->host->words) : target_census_words(t, f);
 }
 
 /* With the series of anonymous memory, as the fact that goes with it. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RATIO_GROWTH 10 /* of either, before a ratio is told */
 #define RATIO_SPREAD 0.10 /* two rates over two growths differ less than that: one ratio */
 
 struct finding_set {
@@ -180,6 +181,18 @@ static bool one_ratio(const struct verdict *a, const struct verdict *b)
 		return false;
 	r = (a->rate_per_hour / b->rate_per_hour) / (ga / gb);
 	return fabs(r - 1) <= RATIO_SPREAD;
+}
+
+double finding_ratio(const struct series *member, const struct series *primary)
+{
+	double grown = member->verdict.top - member->verdict.base;
+	double by = primary->verdict.top - primary->verdict.base;
+
+	if (series_kind_unit(member->kind) == DETECT_BYTES ||
+		series_kind_unit(primary->kind) == DETECT_BYTES || !(grown >= RATIO_GROWTH) ||
+		!(by >= RATIO_GROWTH) || !one_ratio(&member->verdict, &primary->verdict))
+		return NAN;
+	return grown / by;
 }
 
 static double rate_of(const struct series *s)

@@ -70,6 +70,12 @@ void finding_set_retune(struct finding_set *set, const struct detect_params *par
 /* One that was open when the daemon stopped; it closes if its series does not come back. */
 struct finding *finding_restore(
 	struct finding_set *set, enum finding_kind kind, struct str class, double opened_at);
+/*
+ * How much a member grew for each unit that another grew: 1.00 writeLoop for each readLoop, 0.97
+ * descriptors for each goroutine.  NAN where no ratio can be told: of bytes, of growths under 10,
+ * or when the rates do not stand in that ratio (within a tenth).
+ */
+double finding_ratio(const struct series *member, const struct series *primary);
 /* Looks at all series of the target.  complete: the classes are those of a whole body. */
 void finding_update(
 	struct finding_set *set, struct series *const *series, size_t n, double now, bool complete);

@@ -24,6 +24,7 @@ struct notify_member {
 	struct str name;
 	enum notify_unit unit;
 	double count, rate_per_hour; /* NAN when not known */
+	double ratio; /* how many of it there are for each of the alert's own; NAN: not told */
 };
 
 /* A number with its 95 % interval. */
@@ -62,6 +63,7 @@ struct notify_facts {
 	double limit; /* a ceiling: of the class, of descriptors, of the process */
 	/* When it is hit at the earliest and at the latest; NAN: reckoned from low and high.  high
 	 * may be INFINITY. */
+	double lookback_s; /* the rate is that of so long */
 	double limit_low_s, limit_high_s;
 	const struct notify_ceiling *ceilings; /* others, the first to be hit first */
 	size_t nceilings;
@@ -79,7 +81,7 @@ struct notify_facts {
 #define NOTIFY_FACTS_INIT                                                                          \
 	{                                                                                          \
 		.count = NAN, .rate_per_hour = NAN, .low = NAN, .high = NAN, .limit = NAN,         \
-		.limit_low_s = NAN, .limit_high_s = NAN, .oldest_s = NAN,                          \
+		.lookback_s = NAN, .limit_low_s = NAN, .limit_high_s = NAN, .oldest_s = NAN,       \
 		.each_bytes = {NAN, NAN, NAN}, .each_fds = {                                       \
 			NAN,                                                                       \
 			NAN,                                                                       \

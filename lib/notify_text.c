@@ -65,7 +65,8 @@ static void add_wait_range(struct buf *out, double low_s, double high_s)
 }
 
 /* "the limit of 10,000 is reached in 11 d (95 %: 10 d to 12 d), on …"; nothing when not known. */
-static void add_ceiling(struct buf *out, const struct notify_ceiling *c, int64_t now_ms)
+static void add_ceiling(
+	struct buf *out, const struct notify_ceiling *c, const struct notify_facts *f)
 {
 	bool over = c->in_s <= 0;
 
@@ -86,8 +87,11 @@ static void add_ceiling(struct buf *out, const struct notify_ceiling *c, int64_t
 	buf_adds(out, " is reached in ");
 	notify_add_duration(out, c->in_s);
 	add_wait_range(out, c->low_s, c->high_s);
-	buf_adds(out, " at this rate, on ");
-	notify_add_minute(out, now_ms + (int64_t)(c->in_s * 1000));
+	buf_adds(out, isnan(f->lookback_s) ? " at this rate" : " if it goes on like the last ");
+	if (!isnan(f->lookback_s))
+		notify_add_duration(out, f->lookback_s);
+	buf_adds(out, ", on ");
+	notify_add_minute(out, f->now_ms + (int64_t)(c->in_s * 1000));
 }
 
 /* Seconds until left is used up: none when it shrinks. */
@@ -116,9 +120,9 @@ static void add_forecast(struct buf *out, const struct notify_facts *f)
 
 	if (f->kind > ALERT_FD_LEAK)
 		return;
-	add_ceiling(out, &own, f->now_ms);
+	add_ceiling(out, &own, f);
 	for (size_t i = 0; i < f->nceilings; i++)
-		add_ceiling(out, &f->ceilings[i], f->now_ms);
+		add_ceiling(out, &f->ceilings[i], f);
 }
 
 static void add_oldest(struct buf *out, const struct notify_facts *f)
@@ -195,6 +199,8 @@ static void add_also(struct buf *out, const struct notify_facts *f)
 			notify_add_amount(out, m->count, m->unit);
 			buf_adds(out, " now");
 		}
+		if (!isnan(m->ratio))
+			buf_addf(out, ", %.2f for each", m->ratio);
 	}
 }
 

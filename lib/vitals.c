@@ -17,8 +17,6 @@ static const char *const vital_names[VITALS] = {
 	[VITAL_HEAP_RELEASED] = "go_memstats_heap_released_bytes",
 	[VITAL_STACK] = "go_memstats_stack_inuse_bytes",
 	[VITAL_GO_SYS] = "go_memstats_sys_bytes",
-	[VITAL_VIRTUAL_MAX] = "process_virtual_memory_max_bytes",
-	[VITAL_VIRTUAL] = "process_virtual_memory_bytes",
 	[VITAL_GOROUTINES] = "go_goroutines",
 };
 

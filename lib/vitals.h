@@ -24,8 +24,6 @@ enum vital {
 	VITAL_HEAP_RELEASED, /* go_memstats_heap_released_bytes: of those, given back */
 	VITAL_STACK, /* go_memstats_stack_inuse_bytes */
 	VITAL_GO_SYS, /* go_memstats_sys_bytes: all that the runtime has from the system */
-	VITAL_VIRTUAL_MAX, /* process_virtual_memory_max_bytes */
-	VITAL_VIRTUAL, /* process_virtual_memory_bytes */
 	VITAL_GOROUTINES, /* go_goroutines */
 	VITALS
 };

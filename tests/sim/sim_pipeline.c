@@ -33,6 +33,7 @@ struct scenario {
 	bool waves; /* it leaks more at one time than at another */
 	const char *each; /* holds each, as the alert says; 30,000 bytes and a descriptor a
 			   * connection are two goroutines' */
+	const char *forecast, *also; /* in these annotations at the end */
 	const char *told; /* exactly, in order */
 	const char *class; /* of the first */
 	double within; /* hours from the first scrape */
@@ -57,6 +58,9 @@ static const struct scenario scenarios[] = {
 		.leak_per_hour = 240,
 		.waves = true,
 		.each = "15 KiB of memory (95 %: 13 KiB to 16 KiB) and 0.50 descriptors (",
+		.forecast =
+			"the descriptor limit of 1,048,576 is reached in 181 d 15 h (95 %: 162 d",
+		.also = ", 1.00 for each",
 		.told = "+GoroutineLeak",
 		.class = "http-client-conn",
 		.within = 12},
@@ -301,6 +305,8 @@ static bool judge(const struct scenario *s, const struct watcher *w)
 {
 	double delay = (w->first_at - T0) / HOUR;
 	bool ok = strcmp(w->told, s->told) == 0 && (!s->each || strstr(w->each, s->each)) &&
+		  (!s->forecast || strstr(w->forecast, s->forecast)) &&
+		  (!s->also || strstr(w->also, s->also)) &&
 		  (!s->class || strcmp(w->class, s->class) == 0) &&
 		  (!s->told[0] || delay <= s->within);
 
@@ -308,7 +314,7 @@ static bool judge(const struct scenario *s, const struct watcher *w)
 	if (w->raised)
 		printf(", %s after %.1f h", w->class, delay);
 	if (w->each[0])
-		printf(", each holds %s", w->each);
+		printf(", each holds %s; %s; with it: %s", w->each, w->forecast, w->also);
 	if (!ok)
 		printf("; right: \"%s\" %s within %.0f h", s->told, s->class ? s->class : "",
 			s->within);
@@ -359,9 +365,14 @@ static void note_each(struct watcher *w)
 	void *at = NULL;
 	const struct alert *a;
 
-	while ((a = alert_next(w->alerts, &at)))
+	while ((a = alert_next(w->alerts, &at))) {
 		snprintf(w->each, sizeof(w->each), "%.*s",
 			STR_ARG(alert_labels_get(&a->annotations, "each_holds")));
+		snprintf(w->forecast, sizeof(w->forecast), "%.*s",
+			STR_ARG(alert_labels_get(&a->annotations, "forecast")));
+		snprintf(w->also, sizeof(w->also), "%.*s",
+			STR_ARG(alert_labels_get(&a->annotations, "also")));
+	}
 }
 
 /* The watcher's life in the scenario; restarts_every in hours, 0: it runs through. */

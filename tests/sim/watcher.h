@@ -68,7 +68,7 @@ static void metrics(const struct service *s, double now, struct buf *b)
 {
 	buf_reset(b);
 	buf_addf(b, "process_start_time_seconds %.2f\n", s->start);
-	buf_addf(b, "process_open_fds %.0f\n", 12 + floor(s->conns));
+	buf_addf(b, "process_open_fds %.0f\nprocess_max_fds 1048576\n", 12 + floor(s->conns));
 	buf_addf(b, "process_resident_memory_bytes %.0f\n",
 		5e7 + 30e3 * s->conns + 2e6 * sin(now / 700));
 	buf_addf(b, "app_users %.0f\n", floor(s->users));
@@ -94,7 +94,8 @@ struct watcher {
 	unsigned raised;
 	double first_at;
 	char class[256];
-	char each[256]; /* what the alert that stands at the end says each holds */
+	/* what the alert that stands at the end says: each holds, forecast, also */
+	char each[256], forecast[512], also[512];
 };
 
 static void die(const char *what, const struct err *err)

@@ -367,9 +367,43 @@ static void test_opens_with_its_members(void **state)
 	finding_set_free(set);
 }
 
+/* One writeLoop for each readLoop; a worker and its queue; goroutines and their descriptors. */
+static void test_ratio(void **state)
+{
+	static const struct {
+		const char *stands_for;
+		enum series_kind kind;
+		double rate, grown; /* of the member; of the primary 30 an hour, 180 grown */
+		double ratio;
+	} rows[] = {
+		{"readLoop and writeLoop", SERIES_CLASS, 30, 180, 1},
+		{"a worker and its four", SERIES_CLASS, 121, 720, 4},
+		{"a descriptor for two", SERIES_FDS, 15, 90, .5},
+		{"began earlier: another ratio in the rates", SERIES_CLASS, 30, 400, NAN},
+		{"too few to tell", SERIES_CLASS, 1.4, 8, NAN},
+		{"bytes are told by what each holds", SERIES_MEMORY, 30, 180, NAN},
+		{"not growing", SERIES_CLASS, NAN, 180, NAN},
+	};
+	struct series primary = {
+		.kind = SERIES_CLASS, .verdict = {.rate_per_hour = 30, .base = 5, .top = 185}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct series m = {.kind = rows[i].kind,
+			.verdict = {.rate_per_hour = rows[i].rate,
+				.base = 7,
+				.top = 7 + rows[i].grown}};
+		double ratio = finding_ratio(&m, &primary);
+
+		if (isnan(ratio) != isnan(rows[i].ratio) || fabs(ratio - rows[i].ratio) > 1e-9)
+			fail_msg("%s: %g", rows[i].stands_for, ratio);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_opens_with_its_members),
 		cmocka_unit_test(test_own_code),

@@ -425,8 +425,8 @@ static void expect_annotation(const struct alert_labels *l, const char *key, con
 static void test_words_of_a_leak(void **state)
 {
 	const struct notify_member also[] = {
-		{STR("open file descriptors"), NOTIFY_DESCRIPTORS, 812, 30},
-		{STR("heap"), NOTIFY_BYTES, NAN, 2.0 * 1048576},
+		{STR("open file descriptors"), NOTIFY_DESCRIPTORS, 812, 30, 0.97},
+		{STR("heap"), NOTIFY_BYTES, NAN, 2.0 * 1048576, NAN},
 	};
 	struct notify_facts f = NOTIFY_FACTS_INIT;
 	struct alert_labels l = ALERT_LABELS_INIT;
@@ -461,7 +461,8 @@ static void test_words_of_a_leak(void **state)
 		"now");
 	expect_annotation(&l, "rate", "30/h (95 %: 28/h to 32/h)");
 	expect_annotation(&l, "since", "2026-11-21 02:01 UTC, 2 h 5 min ago");
-	expect_annotation(&l, "also", "open file descriptors +30/h, 812 now; heap +2 MiB/h");
+	expect_annotation(
+		&l, "also", "open file descriptors +30/h, 812 now, 0.97 for each; heap +2 MiB/h");
 	expect_annotation(&l, "first_user_line", "main.(*registry).check /src/registry/main.go:42");
 	expect_annotation(&l, "forecast",
 		"the limit of 10,000 is reached in 11 d 21 h (95 %: 11 d 2 h to 12 d 18 h) at this "
@@ -478,7 +479,7 @@ static void test_words_of_a_leak(void **state)
 		"/src/registry/main.go:42.\n"
 		"Forecast: the limit of 10,000 is reached in 11 d 21 h (95 %: 11 d 2 h to 12 d 18 "
 		"h) at this rate, on 2026-12-03 01:29 UTC.\n"
-		"With it: open file descriptors +30/h, 812 now; heap +2 MiB/h.\n"
+		"With it: open file descriptors +30/h, 812 now, 0.97 for each; heap +2 MiB/h.\n"
 		"Likely cause: Response body not closed, or a client without Timeout.\n"
 		"Judged so because: took 141 in 6 h and gave back at most 2.");
 	alert_labels_release(&l);
@@ -581,6 +582,12 @@ static void test_words_of_forecasts(void **state)
 		if (!str_starts(got, str_of(rows[i].want)) || str_find(got, str_of(others)) < 0)
 			fail_msg("%s: %.*s", rows[i].want, STR_ARG(got));
 	}
+	f.lookback_s = 9 * 3600;
+	f.nceilings = 1;
+	notify_text(&f, &l);
+	expect_annotation(&l, "forecast",
+		"the descriptor limit of 1,024 is reached in 2 h (95 %: 1 h to 3 h) if it goes on "
+		"like the last 9 h, on 2026-11-21 06:06 UTC");
 	alert_labels_release(&l);
 }
 

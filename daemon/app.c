@@ -226,6 +226,7 @@ static int make_parts(struct app *a, struct err *err)
 	if (!a->pipeline)
 		return -1;
 	a->scrape = scrape_new(a->base, a->fetch, &pipeline_scrape_events, a);
+	scrape_on_look(a->scrape, &pipeline_look_events);
 	return app_set_receivers(a, err);
 }
 

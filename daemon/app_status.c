@@ -164,6 +164,13 @@ static void put_alerts(struct app *a, struct buf *out)
 	}
 }
 
+static const char *const look_ends[PIPELINE_LOOK_ENDS] = {
+	[PIPELINE_LOOK_DUMP] = "dump",
+	[PIPELINE_LOOK_BUDGET] = "budget",
+	[PIPELINE_LOOK_ABSENT] = "absent",
+	[PIPELINE_LOOK_FAILED] = "failed",
+};
+
 static void put_work(struct app *a, struct buf *out)
 {
 	struct pipeline_stats p;
@@ -188,6 +195,19 @@ static void put_work(struct app *a, struct buf *out)
 	one(out, "leakwatch_scrapes_total", (double)s.cycles, "Scrapes ended.");
 	one(out, "leakwatch_scrapes_skipped_total", (double)s.skipped,
 		"Scrapes left out because the one before was running.");
+	expose_family(out, "leakwatch_looks_total", EXPOSE_COUNTER,
+		"Looks at single goroutines of suspected classes, by how they ended.");
+	for (int i = 0; i < PIPELINE_LOOK_ENDS; i++) {
+		struct label l = {STR("end"), str_of(look_ends[i])};
+
+		expose_sample(out, "leakwatch_looks_total", &l, 1, (double)p.looks.ended[i]);
+	}
+	one(out, "leakwatch_collector_profiles_total", (double)p.looks.proofs,
+		"Profiles of goroutines that the garbage collector proved lost.");
+	one(out, "leakwatch_looks_predicted_pause_seconds_total", p.looks.predicted_s,
+		"For how long dumps of single goroutines were to stop targets, as predicted.");
+	one(out, "leakwatch_looks_pause_seconds_total", p.looks.paused_s,
+		"For how long they did, at most.");
 	one(out, "leakwatch_scrapes_active", (double)s.active, "Scrapes under way.");
 }
 

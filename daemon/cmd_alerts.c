@@ -13,10 +13,12 @@
 
 static const char usage[] =
 	"usage: leakwatch alerts [list] [--db FILE] [--format text|json]\n"
-	"       leakwatch alerts show ID [--db FILE] [--format text|json]\n"
+	"       leakwatch alerts show ID [--dump] [--db FILE] [--format text|json]\n"
 	"       leakwatch alerts test [-c FILE] RECEIVER\n"
 	"Alerts that are pending or firing, and those resolved in the last 7 days; or everything\n"
-	"about one: ID is its id or the beginning of it.\n"
+	"about one: ID is its id or the beginning of it.  --dump prints the whole dump of "
+	"goroutines\n"
+	"that was kept when it fired, nothing else.\n"
 	"test sends a marked alert, and its end, to every sink of a receiver of the configuration\n"
 	"FILE (default " CONFIG_PATH "), and prints what each answered.\n";
 
@@ -214,8 +216,8 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 		const char *key, *name;
 	} notes[] = {{"rate", "rate"}, {"forecast", "forecast"}, {"also", "also"},
 		{"waits_on", "waits on"}, {"created_by", "created by"},
-		{"first_user_line", "first line"}, {"hint", "hint"}, {"runbook_url", "runbook"},
-		{"example_stack", "stack"}};
+		{"first_user_line", "first line"}, {"oldest", "oldest"}, {"evidence", "evidence"},
+		{"hint", "hint"}, {"runbook_url", "runbook"}, {"example_stack", "stack"}};
 	const json_t *annotations = json_object_get(row, "annotations"), *value;
 	const json_t *ack = json_object_get(row, "acknowledged");
 	struct buf who = BUF_INIT;
@@ -241,6 +243,7 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 	buf_release(&who);
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		add_line(out, notes[i].name, cmd_rows_str(annotations, notes[i].key));
+	cmd_alerts_add_exhibits(db, json_object_get(row, "exhibits"), out);
 	buf_adds(out, "labels\n");
 	json_object_foreach(json_object_get(row, "labels"), key, value)
 	{
@@ -257,9 +260,9 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 	add_deliveries(json_object_get(row, "deliveries"), out);
 }
 
-static int show(struct cmd_db *db, const char *id)
+static int show(struct cmd_db *db, const char *id, bool dump)
 {
-	json_t *alerts, *row;
+	json_t *alerts, *row, *exhibits = NULL;
 	struct err err = ERR_INIT;
 	struct buf out = BUF_INIT;
 	int code = CMD_OK;
@@ -270,9 +273,13 @@ static int show(struct cmd_db *db, const char *id)
 		code = cmd_db_failed(db, &err);
 	} else if (!row) {
 		code = CMD_FAILED;
-	} else if (cmd_rows_alert_past(db, row, &err) < 0) {
+	} else if (dump) {
+		code = cmd_alerts_dump(db, cmd_rows_str(row, "id"));
+	} else if (!(exhibits = cmd_alerts_exhibits(db, cmd_rows_str(row, "id"), &err)) ||
+		   cmd_rows_alert_past(db, row, &err) < 0) {
 		code = cmd_db_failed(db, &err);
 	} else {
+		json_object_set(row, "exhibits", exhibits);
 		if (db->json)
 			cmd_db_print_json(json_incref(row));
 		else
@@ -281,17 +288,23 @@ static int show(struct cmd_db *db, const char *id)
 	}
 	json_decref(row);
 	json_decref(alerts);
+	json_decref(exhibits);
 	buf_release(&out);
 	return code;
 }
 
-/* Takes -c FILE out of the words; cmd_db_options reads the others. */
-static bool take_config(int *argc, char **argv, const char **config)
+/* Takes -c FILE and --dump out of the words; cmd_db_options reads the others. */
+static bool take_config(int *argc, char **argv, const char **config, bool *dump)
 {
 	int n = 1;
 
 	*config = NULL;
+	*dump = false;
 	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--dump") == 0) {
+			*dump = true;
+			continue;
+		}
 		if (strcmp(argv[i], "-c") != 0 && strcmp(argv[i], "--config") != 0) {
 			argv[n++] = argv[i];
 			continue;
@@ -312,8 +325,9 @@ int cmd_alerts(int argc, char **argv)
 	int code, word = 0;
 
 	const char *config;
+	bool dump;
 
-	if (!take_config(&argc, argv, &config))
+	if (!take_config(&argc, argv, &config, &dump))
 		return cmd_usage(argv, "-c takes a file");
 	if (!cmd_db_options(&db, argc, argv, usage, &code))
 		return code;
@@ -323,6 +337,8 @@ int cmd_alerts(int argc, char **argv)
 		return CMD_USAGE;
 	if (config && word != 2)
 		return cmd_usage(argv, "only test takes -c");
+	if (dump && word != 1)
+		return cmd_usage(argv, "only show takes --dump");
 	if (word == 2 && optind + 2 != argc)
 		return cmd_usage(argv, "test takes the name of one receiver");
 	if (word == 2)
@@ -334,7 +350,7 @@ int cmd_alerts(int argc, char **argv)
 	code = cmd_db_open(&db);
 	if (code)
 		return code;
-	code = word == 0 ? list(&db) : show(&db, argv[optind + 1]);
+	code = word == 0 ? list(&db) : show(&db, argv[optind + 1], dump);
 	cmd_db_close(&db);
 	return code;
 }

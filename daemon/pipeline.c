@@ -1,3 +1,4 @@
+#include "pipeline_evidence.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
 #include "log.h"
@@ -304,6 +305,7 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 		note_other(t);
 	}
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
+	target_say_evidence(t);
 	target_judge_stuck(t, now, t->dump_ok);
 	target_cost_sample(t, now);
 	finding_update(t->findings, t->view, t->nslots, now, t->dump_ok);
@@ -311,7 +313,10 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	target_host_sample(t, now);
 	target_tell_state(t, c->at_ms);
 	target_write(t, c);
+	target_put_exhibit(t);
 	end_cycle(p, t);
+	if (t->dump_ok)
+		target_inquire(t, st);
 }
 
 const struct scrape_events pipeline_scrape_events = {
@@ -373,6 +378,7 @@ void target_free(struct target *t)
 	for (size_t i = 0; i < finding_count(t->findings); i++)
 		free(finding_at(t->findings, i)->user);
 	finding_set_free(t->findings);
+	target_inquiry_free(t);
 	target_free_slots(t);
 	tally_free(t->tally);
 	stuck_free(t->stuck);
@@ -577,6 +583,7 @@ void pipeline_stats(const struct pipeline *p, struct pipeline_stats *out)
 	out->targets = p->ntargets;
 	out->cycles = p->cycles;
 	out->bodies_lost = p->bodies_lost;
+	out->looks = p->looks;
 	for (size_t i = 0; i < p->ntargets; i++) {
 		const struct target *t = p->targets[i];
 

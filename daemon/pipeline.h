@@ -18,6 +18,7 @@
 
 #include "alert.h"
 #include "config.h"
+#include "pipeline_looks.h"
 #include "scrape.h"
 #include "store_load.h"
 
@@ -111,6 +112,7 @@ int64_t pipeline_target_of(const struct pipeline *p, const struct alert *a);
 
 struct pipeline_stats {
 	size_t over_budget; /* targets that are not asked for goroutines in every cycle */
+	struct pipeline_looks looks;
 	size_t targets, up, series, classes, findings;
 	uint64_t cycles, bodies_lost;
 };

@@ -1,3 +1,4 @@
+#include "pipeline_evidence.h"
 #include "pipeline_lineage.h"
 #include "pipeline_stuck.h"
 #include "log.h"
@@ -169,6 +170,7 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 	if (slot) {
 		class_facts(f, slot);
 		target_cost_facts(slot, f);
+		target_add_facts(t, slot, f);
 	}
 	if (s->kind == SERIES_FDS)
 		f->limit = vitals_get(t->vitals, VITAL_MAX_FDS);

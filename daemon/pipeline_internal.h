@@ -1,12 +1,7 @@
 /*
  * pipeline_internal: what the files of the pipeline share.  Level 4; not for others.
  *
- * pipeline.c tells the story of a cycle; pipeline_series.c keeps a target's series and feeds them;
- * pipeline_cost.c finds out what goroutines hold;
- * pipeline_alert.c words findings as alerts; pipeline_rows.c writes rows, pipeline_load.c and
- * pipeline_restore.c read them; pipeline_reload.c changes targets and rules while it runs;
- * pipeline_lineage.c lets a new instance continue an old one; pipeline_view.c tells our own
- * metrics.
+ * pipeline.c tells the story of a cycle; what each of the others does is in README's tour.
  */
 #ifndef LEAKWATCH_PIPELINE_INTERNAL_H
 #define LEAKWATCH_PIPELINE_INTERNAL_H
@@ -65,6 +60,7 @@ struct target {
 	struct versions versions; /* that ran, as the metrics said */
 	struct prom *prom;
 	struct finding_set *findings;
+	struct inquiry *inquiry; /* pipeline_evidence.c; NULL while nothing was suspected */
 	struct slot *slots;
 	size_t nslots;
 	struct series **view; /* the series of slots, as finding_update takes them */
@@ -126,6 +122,7 @@ struct pipeline {
 	int64_t now_ms; /* and its time */
 	uint64_t cycles, bodies_lost;
 	uint64_t host_serial;
+	struct pipeline_looks looks;
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };
 

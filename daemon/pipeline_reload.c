@@ -1,4 +1,5 @@
 /* Targets that come, go and change, and a configuration that takes another one's place. */
+#include "pipeline_evidence.h"
 #include "pipeline_reload.h"
 #include "pipeline_lineage.h"
 #include "log.h"
@@ -217,6 +218,7 @@ void target_reconfigure(struct target *t)
 	target_rewant(t);
 	if (!same_params(&old->config->detect, &t->rules->config->detect))
 		retune(t, &t->rules->config->detect);
+	target_inquiry_reset(t);
 	tally_free(tally);
 	gdump_free(t->gdump);
 	groups = tally_sink(t->tally);

@@ -1,3 +1,4 @@
+#include "pipeline_evidence.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
 #include "log.h"
@@ -444,6 +445,7 @@ void target_begin_run(struct target *t, double at)
 	vitals_new_run(t->vitals);
 	target_cost_reset(t);
 	target_host_reset(t);
+	target_inquiry_reset(t);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;
 		enum verdict_state old = s->verdict.state;

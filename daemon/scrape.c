@@ -190,10 +190,10 @@ void scrape_remove(struct scrape_target *t)
 	struct scrape *s = t->scrape;
 
 	drop_cycle(t);
+	t->removed = t->calling > 0;
+	scrape_drop_look(t);
 	heap_take(s, t);
-	if (t->calling)
-		t->removed = true;
-	else
+	if (!t->removed)
 		scrape_free_target(t);
 	scrape_arm(s);
 }
@@ -255,6 +255,8 @@ void scrape_stop(struct scrape *s)
 	evtimer_del(s->timer);
 	for (size_t i = 0; i < s->n; i++)
 		drop_cycle(s->heap[i]);
+	while (s->nlooks)
+		scrape_drop_look(s->looks[0]);
 }
 
 struct scrape *scrape_new(
@@ -277,6 +279,7 @@ void scrape_free(struct scrape *s)
 	for (size_t i = 0; i < s->n; i++)
 		scrape_free_target(s->heap[i]);
 	free(s->heap);
+	free(s->looks);
 	event_free(s->timer);
 	free(s);
 }

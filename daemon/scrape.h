@@ -58,7 +58,7 @@ struct scrape_target_config {
 /* Where the parts of a target are. */
 struct scrape_urls {
 	char *goroutine, *symbol; /* symbol without PCs, ends in "?" */
-	char *index; /* PPROF_PATH/ */
+	char *index, *dump, *leaks; /* PPROF_PATH/, and for a closer look: scrape_look.h */
 	char *metrics; /* NULL: none */
 	char *pprof_socket, *metrics_socket; /* unix socket to connect to, or NULL */
 };

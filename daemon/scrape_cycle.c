@@ -58,7 +58,7 @@ static void word_status(
 		snprintf(e->why, sizeof(e->why), "%.*s answers %d", STR_ARG(path), status);
 }
 
-static void note(const struct scrape_target *t, struct scrape_endpoint *e,
+void scrape_note(const struct scrape_target *t, struct scrape_endpoint *e,
 	const struct fetch_result *r, const char *url)
 {
 	e->status = r->status;
@@ -111,16 +111,16 @@ static void end_cycle(struct scrape_target *t)
 	scrape_arm(s); /* a target may have waited for its turn */
 }
 
-/* Sends a request; when it cannot even be sent, done is told so. */
-static void ask(struct scrape_target *t, const char *url, const char *unix_socket,
-	const char *accept, uint64_t max_bytes, bool (*body)(void *, const char *, size_t),
+void scrape_ask(struct scrape_target *t, struct fetch_job **request, const char *url,
+	const char *unix_socket, const char *accept, uint64_t timeout_ms, uint64_t max_bytes,
+	bool (*body)(void *, const char *, size_t),
 	void (*done)(void *, const struct fetch_result *))
 {
 	const char *headers[] = {accept, t->authorization, NULL};
 	struct fetch_request req = {.url = url,
 		.unix_socket = unix_socket,
 		.headers = headers,
-		.timeout_ms = t->timeout_ms,
+		.timeout_ms = timeout_ms,
 		.max_bytes = max_bytes,
 		.username = t->username,
 		.password = t->password,
@@ -135,11 +135,18 @@ static void ask(struct scrape_target *t, const char *url, const char *unix_socke
 	struct fetch_result failed = {.end = FETCH_PROTOCOL, .retry_after_s = NAN};
 	struct err err = ERR_INIT;
 
-	t->request = fetch_start(t->scrape->fetch, &req, &err);
-	if (t->request)
+	*request = fetch_start(t->scrape->fetch, &req, &err);
+	if (*request)
 		return;
 	snprintf(failed.why, sizeof(failed.why), "%.*s", (int)sizeof(failed.why) - 1, err.msg);
 	done(t, &failed);
+}
+
+static void ask(struct scrape_target *t, const char *url, const char *unix_socket,
+	const char *accept, uint64_t max_bytes, bool (*body)(void *, const char *, size_t),
+	void (*done)(void *, const struct fetch_result *))
+{
+	scrape_ask(t, &t->request, url, unix_socket, accept, t->timeout_ms, max_bytes, body, done);
 }
 
 static bool metrics_body_cb(void *arg, const char *p, size_t n)
@@ -157,7 +164,7 @@ static void metrics_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape_target *t = arg;
 
 	t->request = NULL;
-	note(t, &t->cycle.metrics, r, t->urls.metrics);
+	scrape_note(t, &t->cycle.metrics, r, t->urls.metrics);
 	enter(t);
 	t->scrape->events->metrics_end(t->scrape->arg, t, r);
 	if (leave(t))
@@ -191,7 +198,7 @@ static void symbols_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape *s = t->scrape;
 
 	t->request = NULL;
-	note(t, &t->cycle.symbols, r, t->urls.symbol);
+	scrape_note(t, &t->cycle.symbols, r, t->urls.symbol);
 	enter(t);
 	if (t->cycle.symbols.up)
 		s->events->symbols(s->arg, t, buf_str(&t->symbols));
@@ -232,7 +239,7 @@ static void index_done_cb(void *arg, const struct fetch_result *r)
 	struct pprof_index page;
 
 	t->request = NULL;
-	note(t, &t->cycle.index, r, t->urls.index);
+	scrape_note(t, &t->cycle.index, r, t->urls.index);
 	if (t->cycle.index.up && pprof_index_parse(buf_str(&t->symbols), &page)) {
 		t->cycle.counted = true;
 		t->cycle.count = page.goroutines;
@@ -272,7 +279,7 @@ static void goroutines_done_cb(void *arg, const struct fetch_result *r)
 	struct scrape *s = t->scrape;
 
 	t->request = NULL;
-	note(t, &t->cycle.goroutines, r, t->urls.goroutine);
+	scrape_note(t, &t->cycle.goroutines, r, t->urls.goroutine);
 	note_cost(t, r);
 	enter(t);
 	t->npcs = s->events->goroutines_end(s->arg, t, r, t->pcs, SCRAPE_PCS_MAX);

@@ -2,6 +2,7 @@
  * scrape_internal: what the parts of scrape share.  Level 3, private to daemon/scrape*.c.
  *
  * scrape.c has the targets and decides when a cycle begins; scrape_cycle.c goes through one;
+ * scrape_look.c takes a closer look where one is wanted;
  * scrape_urls.c says where a target's parts are.
  */
 #ifndef LEAKWATCH_SCRAPE_INTERNAL_H
@@ -10,6 +11,7 @@
 #include "budget.h"
 #include "buf.h"
 #include "scrape.h"
+#include "scrape_look.h"
 
 struct event;
 
@@ -37,6 +39,11 @@ struct scrape_target {
 	uint64_t pcs[SCRAPE_PCS_MAX];
 	size_t npcs;
 	uint64_t skipped; /* since the last cycle began */
+	bool look_wanted, looking; /* looking: its requests are under way */
+	double look_urgency;
+	enum look_part look_part;
+	struct fetch_job *look_request;
+	char look_host[256];
 	int calling; /* a callback about it is on the call stack */
 	bool removed; /* from within one: freed when it returns */
 };
@@ -48,6 +55,9 @@ struct scrape {
 	struct event *timer;
 	struct scrape_target **heap; /* all targets, the one that is due first in front */
 	size_t n, cap, active;
+	const struct scrape_look_events *look_events; /* NULL: nobody looks */
+	struct scrape_target **looks; /* wanted or under way */
+	size_t nlooks;
 	bool running;
 	uint64_t cycles, skipped;
 };
@@ -57,5 +67,16 @@ void scrape_begin_cycle(struct scrape_target *t, uint64_t due_mono_ms, uint64_t 
 /* Sets the timer to the target that is due first. */
 void scrape_arm(struct scrape *s);
 void scrape_free_target(struct scrape_target *t);
+/* Sends a request with the target's credentials into *request; when it cannot even be sent, done is
+ * told so. */
+void scrape_ask(struct scrape_target *t, struct fetch_job **request, const char *url,
+	const char *unix_socket, const char *accept, uint64_t timeout_ms, uint64_t max_bytes,
+	bool (*body)(void *, const char *, size_t),
+	void (*done)(void *, const struct fetch_result *));
+/* What came of it, in words. */
+void scrape_note(const struct scrape_target *t, struct scrape_endpoint *e,
+	const struct fetch_result *r, const char *url);
+/* Ends a look, or the wish for one, without a further callback. */
+void scrape_drop_look(struct scrape_target *t);
 
 #endif

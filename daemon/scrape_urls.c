@@ -75,8 +75,10 @@ static void build(const struct scrape_target_config *config, struct scrape_urls 
 	while (len && path[len - 1] == '/')
 		len--;
 	out->goroutine = xasprintf("%s%.*s/goroutine?debug=1", base, (int)len, path);
-	out->symbol = xasprintf("%s%.*s/symbol?", base, (int)len, path);
 	out->index = xasprintf("%s%.*s/", base, (int)len, path);
+	out->dump = xasprintf("%s%.*s/goroutine?debug=2", base, (int)len, path);
+	out->leaks = xasprintf("%s%.*s/goroutineleak?debug=1", base, (int)len, path);
+	out->symbol = xasprintf("%s%.*s/symbol?", base, (int)len, path);
 	free(base);
 	if (empty(config->metrics_path))
 		return;
@@ -114,6 +116,8 @@ void scrape_urls_release(struct scrape_urls *urls)
 	free(urls->goroutine);
 	free(urls->symbol);
 	free(urls->index);
+	free(urls->dump);
+	free(urls->leaks);
 	free(urls->metrics);
 	free(urls->pprof_socket);
 	free(urls->metrics_socket);

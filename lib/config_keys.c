@@ -259,8 +259,8 @@ static const struct key detect_keys[] = {
 SECTION(detect, "detect", config, config_check_detect);
 
 static const struct key evidence_keys[] = {
-	V("max_pause", DURATION, config, max_pause_ms, "25ms", 0, 10 * S, LATER,
-		"Longest that a dump taken as evidence may stop a target, in all."),
+	V("max_pause", DURATION, config, max_pause_ms, "25ms", 0, 10 * S, 0,
+		"Longest that a dump taken as evidence may stop a target, in all; 0: no dump."),
 	END
 };
 SECTION(evidence, "evidence", config, NULL);

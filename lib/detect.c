@@ -487,9 +487,9 @@ void detect_set_limit(struct detect *d, double limit)
 	d->limit = limit;
 }
 
-void detect_set_strict(struct detect *d, bool strict)
+void detect_set_counts(struct detect *d, enum detect_counts counts)
 {
-	d->strict = strict;
+	d->counts = counts;
 }
 
 bool detect_rises_fast(const struct detect *d)

@@ -62,7 +62,7 @@ struct detect {
 	enum detect_sensitivity sensitivity;
 	enum verdict_state state;
 	bool begun, zero_known, anchor_done;
-	bool strict; /* counts are held to the stricter table */
+	enum detect_counts counts;
 	bool as_reference; /* for tests: without what this adds to the reference's verdicts */
 	uint8_t npending;
 	double base; /* Unix, detector's clock; everything below is relative to it */

@@ -241,21 +241,22 @@ static bool passes(const struct detect *d, struct rise *r, const struct table *t
 
 void judge_rise(const struct detect *d, struct rise *r)
 {
-	const struct table *leaking = d->as_reference ? &reference_page
-				      : d->strict     ? &strict_page
-						      : &pages[d->sensitivity];
+	const struct table *leaking = d->as_reference			  ? &reference_page
+				      : d->counts != DETECT_COUNTS_DECIDE ? &strict_page
+									  : &pages[d->sensitivity];
 
 	const struct table *suspect =
 		d->as_reference ? &reference_suspect : &suspects[d->sensitivity];
 
 	r->level = RISE_NONE;
+	r->yields = d->counts == DETECT_COUNTS_YIELD;
 	r->needs_peak = leaking->ratio[r->history >= HISTORY][band_of(r->look)];
 	if (r->share >= LOAD_SHARE && is_urgent(d, r)) {
 		r->how = RISE_URGENT;
 		r->level = RISE_LEAKING;
 	} else if (r->ring == RING_FAST) {
 		return; /* this ring is for the urgent only */
-	} else if (passes(d, r, leaking)) {
+	} else if (!r->yields && passes(d, r, leaking)) {
 		r->level = RISE_LEAKING;
 	} else if (passes(d, r, suspect)) {
 		r->level = RISE_SUSPECT;

@@ -344,7 +344,7 @@ static void as_new(struct detect *d)
 		.unit = kept.unit,
 		.kind = kept.kind,
 		.sensitivity = kept.sensitivity,
-		.strict = kept.strict,
+		.counts = kept.counts,
 		.as_reference = kept.as_reference,
 		.start = NAN,
 		.limit = kept.limit,

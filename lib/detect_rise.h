@@ -34,6 +34,7 @@ struct rise {
 	double since;
 	bool since_at_least;
 	bool load_taken_out;
+	bool yields; /* suspect, and nothing more by its counts */
 	double needs_peak; /* suspect: ratio that would make it leaking at this length; INFINITY */
 	double anchor_level, anchor_up; /* ANCHOR: first level, and the uptime then, s */
 	int runs; /* RUNS */

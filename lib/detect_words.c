@@ -117,7 +117,7 @@ static void say_missing(const struct detect *d, const struct rise *r, struct wri
 	char level[WORD], span[WORD];
 	double at = r->needs_peak * fmax(r->peak, d->unit);
 
-	if (r->look >= 23 * HOUR)
+	if (r->look >= 23 * HOUR || r->yields)
 		return;
 	words_span(d, 23 * HOUR, span, WORD);
 	if (isfinite(at) && at > r->now)

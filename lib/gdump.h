@@ -25,6 +25,7 @@
 #define GDUMP_LINE_MAX	   (1024 * 1024) /* a longer line is skipped and is a bad line */
 #define GDUMP_RECORD_MAX   (4 * 1024 * 1024) /* text of one record; the rest of it is skipped */
 #define GDUMP_FRAMES_MAX   1100 /* frames of one stack; more are dropped, flag ELIDED */
+#define GDUMP_ARGS_MAX	   4096 /* bytes of a frame's argument words; of more none are handed out */
 #define GDUMP_LABELS_MAX   64 /* labels of one goroutine; more are dropped */
 #define GDUMP_PROTO_MAX	   (64 * 1024 * 1024) /* bytes of a debug=0 profile, and out of gzip */
 #define GDUMP_PROTO_ROWS   (1024 * 1024) /* functions, locations, lines, names of one; each */
@@ -105,5 +106,12 @@ void gdump_cut(struct gdump *g);
  */
 int gdump_finish(struct gdump *g, struct err *err);
 const struct gdump_stats *gdump_stats(const struct gdump *g);
+
+/*
+ * The argument words of a frame of a goroutine of debug=2, as printed between its parentheses
+ * ("0xc000012340, {0x1, 0x2}"); "" for those of other dumps, and where there are none ("...").
+ * Only within the call of group() that handed out g.
+ */
+struct str gdump_frame_args(const struct group *g, const struct frame *f);
 
 #endif

@@ -149,3 +149,16 @@ bool gdump_labels(struct gdump *g, struct str pairs, struct str sep)
 	}
 	return true;
 }
+
+/* A frame's name is a slice of the record's text, and its arguments follow it there. */
+struct str gdump_frame_args(const struct group *g, const struct frame *f)
+{
+	const char *p = f->func.p + f->func.len;
+	size_t n = 0;
+
+	if (g->id == 0 || f->func.len == 0 || *p != '(')
+		return (struct str){0};
+	for (p++; n < GDUMP_ARGS_MAX && p[n] != ')' && p[n] != '\n'; n++)
+		;
+	return p[n] == ')' && p[0] != '.' ? str_n(p, n) : (struct str){0};
+}

@@ -9,9 +9,7 @@
 #define PENDING_MAX 1024 /* new records of one body that wait for symbols; more do not wait */
 #define PCS_MAX	    4096 /* program counters whose meaning is remembered */
 #define HIDDEN_MAX  8 /* hidden frames looked at, leaf first: two to four are usual */
-#define KEEP_BODIES                                                                                \
-	32 /* a record not seen in that many bodies makes room when the table is full              \
-	    */
+#define KEEP_BODIES 32 /* not seen in that many, a record makes room in a full table */
 
 /* A record's key and the class it belongs to.  key 0 is a free place. */
 struct known {
@@ -138,8 +136,7 @@ static struct tally_class *forget_one(struct tally *t)
 	oldest->generation++;
 	for (size_t i = 0; i < t->known_size; i++) {
 		if (t->known[i].class == oldest->index)
-			t->known[i].body =
-				0; /* swept with the next growth; never seen again anyway */
+			t->known[i].body = 0; /* swept with the next growth */
 	}
 	return oldest;
 }
@@ -181,16 +178,16 @@ static size_t count_split(const struct tally *t, const struct rule *rule)
 	return n;
 }
 
-/* The rule's name, or that of the class for the value of the label that splits it. */
-static struct str split_name(
-	struct tally *t, const struct rule *rule, const struct stack *s, struct str name)
+/* The class's name: the rule's, one that a label splits off it, or the automatic one. */
+static struct str name_of(struct tally *t, const struct stack *s, const struct rule **rule)
 {
-	struct str own = classifier_split(rule, s, &t->work, false), other;
+	struct str name = classifier_name(t->classifier, s, &t->work, rule), own, other;
 
+	own = classifier_split(*rule, s, &t->work, false);
 	if (own.len == 0 || map_get(t->by_name, own))
 		return own.len ? own : name;
-	other = classifier_split(rule, s, &t->work, true);
-	if (map_get(t->by_name, other) || count_split(t, rule) >= CLASSIFY_SPLIT_MAX)
+	other = classifier_split(*rule, s, &t->work, true);
+	if (map_get(t->by_name, other) || count_split(t, *rule) >= CLASSIFY_SPLIT_MAX)
 		return other;
 	return own;
 }
@@ -198,17 +195,12 @@ static struct str split_name(
 static struct tally_class *class_of(struct tally *t, const struct stack *s)
 {
 	const struct rule *rule = NULL;
-	struct str name = classifier_name(t->classifier, s, &t->work, &rule);
-	struct tally_class *c;
-
-	name = split_name(t, rule, s, name);
-	c = map_get(t->by_name, name);
+	struct str name = name_of(t, s, &rule);
+	struct tally_class *c = map_get(t->by_name, name);
 
 	if (!c)
 		c = add_class(t, name, rule);
-	if (!c)
-		c = tally_restore(t, STR(TALLY_OTHER), NULL);
-	return c;
+	return c ? c : tally_restore(t, STR(TALLY_OTHER), NULL);
 }
 
 /* ---- the table of known records ---- */
@@ -526,6 +518,21 @@ void tally_new_run(struct tally *t)
 	t->nknown = 0;
 	t->nsymbols = 0;
 	t->no_symbols = false;
+}
+
+struct tally_class *tally_find(
+	struct tally *t, const struct stack *s, const uint64_t *hidden, size_t nhidden)
+{
+	const struct rule *rule = NULL;
+	struct stack known = *s;
+	struct tally_class *c;
+
+	if (s->wait == WAIT_UNKNOWN && nhidden &&
+		!wait_of_hidden(t, hidden, MIN(nhidden, (size_t)HIDDEN_MAX), &known.wait))
+		known.wait = WAIT_UNKNOWN;
+	arena_reset(&t->work);
+	c = map_get(t->by_name, name_of(t, &known, &rule));
+	return c ? c : map_get(t->by_name, STR(TALLY_OTHER));
 }
 
 size_t tally_count(const struct tally *t)

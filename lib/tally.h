@@ -98,6 +98,14 @@ void tally_abandon(struct tally *t);
 /* A new process: its program counters mean something else. */
 void tally_new_run(struct tally *t);
 
+/*
+ * The class in which a goroutine of this run with stack s is counted, or NULL: none has been yet.
+ * hidden: the record's program counters (debug=1), for what their symbols told of the wait.  For
+ * other dumps of the same target, also while a body is being read.
+ */
+struct tally_class *tally_find(
+	struct tally *t, const struct stack *s, const uint64_t *hidden, size_t nhidden);
+
 size_t tally_count(const struct tally *t);
 struct tally_class *tally_at(const struct tally *t, size_t index);
 /* Goroutines in the last whole body, without (with) those of ignored classes. */

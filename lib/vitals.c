@@ -18,6 +18,7 @@ static const char *const vital_names[VITALS] = {
 	[VITAL_STACK] = "go_memstats_stack_inuse_bytes",
 	[VITAL_GO_SYS] = "go_memstats_sys_bytes",
 	[VITAL_GOROUTINES] = "go_goroutines",
+	[VITAL_PAUSES] = "go_sched_pauses_total_other_seconds_sum",
 };
 
 struct selected {

@@ -5,6 +5,7 @@ LEAKWATCH_BUILD  the build folder, for what the tests build or unpack
 LEAKWATCH_GO     the go command to build the services with; else go from PATH, /usr/local/go, /usr/lib/go
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,20 +29,40 @@ def pytest_report_header(config):
     return [f"leakwatch: {harness.LEAKWATCH}", f"go: {version}"]
 
 
-@pytest.fixture(scope="session")
-def services():
-    """The path of the Go services' binary, built once."""
+def build_services(name, **more):
     go = find_go()
     assert go, "no Go to build the services with: run make deps, or set LEAKWATCH_GO"
-    out = os.path.join(BUILD, "e2e", "services")
+    out = os.path.join(BUILD, "e2e", name)
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    env = dict(os.environ, GOTOOLCHAIN="local", GOPROXY="off", GOFLAGS="-trimpath", GOWORK="off", CGO_ENABLED="0")
+    env = dict(os.environ, GOTOOLCHAIN="local", GOPROXY="off", GOFLAGS="-trimpath", GOWORK="off", CGO_ENABLED="0", **more)
     env.setdefault("GOCACHE", os.path.join(ROOT, "build", "go-cache"))  # one for all builds; needs no HOME
     made = f"{out}.{os.getpid()}"  # others may be running the one that is there
     p = subprocess.run([go, "build", "-o", made, "."], cwd=os.path.join(ROOT, "fixtures", "services"), env=env, capture_output=True, text=True)
     assert p.returncode == 0, f"the Go services do not build:\n{p.stdout}{p.stderr}"
     os.replace(made, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def services():
+    """The path of the Go services' binary, built once."""
+    return build_services("services")
+
+
+@pytest.fixture
+def proving_service(stops):
+    """Like service, built so that the garbage collector tells which goroutines are lost (Go 1.26 and 1.27)."""
+    go = find_go()
+    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True).stdout if go else ""
+    minor = int((re.match(r"go1\.(\d+)", version) or [0, 0])[1])
+    if minor < 26:
+        pytest.skip(f"{version.strip() or 'no Go'}: goroutineleak needs Go 1.26")
+    binary = build_services("services-proving", **({"GOEXPERIMENT": "goroutineleakprofile"} if minor == 26 else {}))
+
+    def start(name, *args, **more):
+        stops.append(harness.Service(binary, name, *args, **more))
+        return stops[-1]
+    return start
 
 
 @pytest.fixture

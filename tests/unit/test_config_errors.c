@@ -81,7 +81,6 @@ static const struct row rows[] = {
 	{"a duration too short", "global: {scrape_interval: 99ms}",
 		"f:1:27: scrape_interval: must be from 100ms to 1d"},
 	{"a duration too long", "evidence: {max_pause: 11s}",
-		"f:1:12: warning: evidence.max_pause: accepted, has no effect in this version\n"
 		"f:1:23: max_pause: must be at most 10s"},
 	{"no unit of size", JOB "body_size_limit: 32XB",
 		"f:3:20: body_size_limit: \"32XB\" is no size: the units are B, KB, MB, GB and TB"},
@@ -261,9 +260,6 @@ static void test_table(void **state)
 static void test_warnings(void **state)
 {
 	static const struct row warnings[] = {
-		{"a feature of a later version", "evidence: {max_pause: 10ms}",
-			"f:1:12: warning: evidence.max_pause: accepted, has no effect in this "
-			"version"},
 		{"a clock that runs fast", "detect: {window: 1s}",
 			"f:1:10: warning: window: the detector's clock runs 120 times as fast: for "
 			"tests and demonstrations only"},

@@ -1,6 +1,7 @@
 #include "clock.h"
 #include "hostile.h"
 #include "scrape.h"
+#include "scrape_look.h"
 
 #include <event2/event.h>
 #include <setjmp.h>
@@ -21,6 +22,10 @@ static void nap(struct hostile *h, int fd)
 
 static const struct hostile_case cases[] = {
 	{"/debug/pprof/goroutine?debug=1", LENGTH("5") "gorou", NULL},
+	{"/look/goroutine?debug=2", LENGTH("4") "dump", NULL},
+	{"/look/goroutineleak?debug=1", LENGTH("4") "leak", NULL},
+	{"/look/ ", LENGTH("5") "index", NULL},
+	{"/look/goroutine?debug=1", LENGTH("5") "gorou", NULL},
 	{"/debug/pprof/symbol?0x401+0xff00000000000402 ", LENGTH("3") "sym", NULL},
 	{"/metrics", LENGTH("7") "metrics", NULL},
 	{"/slow/goroutine", NULL, nap},
@@ -45,6 +50,8 @@ struct seen {
 	uint64_t skipped;
 	int cycles, until; /* the loop ends after that many */
 	size_t npcs; /* to ask for */
+	int looks; /* looks of it that ended */
+	int *looking, most; /* looks under way in the world, and the most there were */
 	char remove_at; /* the callback that removes the target */
 	char stop_at; /* the callback that stops everything */
 	bool refuse; /* bodies are not wanted */
@@ -154,6 +161,42 @@ static const struct scrape_events events = {
 	.metrics_end = metrics_end,
 	.cycle = cycle,
 };
+
+/* ---- looks: i d l for pieces of the parts, I D L for their ends ---- */
+
+static bool look_body(
+	void *arg, struct scrape_target *t, enum look_part part, const char *p, size_t n)
+{
+	(void)arg;
+	call(t, "idl"[part], p, n);
+	return true;
+}
+
+static enum look_part look_end(void *arg, struct scrape_target *t, enum look_part part,
+	const struct scrape_endpoint *e, double first_byte_ms, int64_t at_ms)
+{
+	struct seen *s = scrape_target_user(t);
+
+	(void)arg;
+	assert_true(at_ms > 1600000000000);
+	assert_true(!e->up || first_byte_ms > 0);
+	if (s->looking && part == LOOK_INDEX) {
+		++*s->looking;
+		s->most = MAX(s->most, *s->looking);
+	}
+	if (part != LOOK_LEAKS && e->up) {
+		call(t, "IDL"[part], NULL, 0);
+		return part + 1;
+	}
+	if (s->looking)
+		--*s->looking;
+	if (++s->looks == s->until)
+		event_base_loopbreak(s->world->base);
+	call(t, "IDL"[part], NULL, 0);
+	return LOOK_PARTS;
+}
+
+static const struct scrape_look_events look_events = {.body = look_body, .end = look_end};
 
 static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -552,6 +595,113 @@ static void test_unwanted_body(void **state)
 	assert_int_equal(s.cycle.goroutines.end, FETCH_STOPPED);
 }
 
+static void test_a_look(void **state)
+{
+	struct seen s = {.world = *state, .until = 1}, absent = {.world = *state, .until = 1};
+	struct scrape_target *t;
+
+	scrape_on_look(s.world->scrape, &look_events);
+	t = add(&s, "/look", "");
+	scrape_look(t, 1); /* before it runs: it waits */
+	assert_true(scrape_looking(t));
+	run(s.world, 50);
+	assert_string_equal(s.calls, "");
+	scrape_start(s.world->scrape);
+	scrape_remove(t);
+	s.until = 2;
+	t = add(&s, "/look", "");
+	scrape_look(t, 1);
+	scrape_look(t, 2); /* the same look */
+	s.looks = 1; /* cycles do not count here */
+	run(s.world, 2000);
+	assert_non_null(strstr(s.calls, "i(index)I"));
+	assert_non_null(strstr(s.calls, "d(dump)D"));
+	assert_non_null(strstr(s.calls, "l(leak)L"));
+	assert_false(scrape_looking(t));
+	scrape_remove(t);
+
+	t = add(&absent, "/404", "");
+	absent.cycles = -1000;
+	scrape_look(t, 1);
+	run(absent.world, 2000);
+	assert_non_null(strchr(absent.calls, 'I'));
+	assert_null(strchr(absent.calls, 'D'));
+	scrape_remove(t);
+}
+
+/* Three targets of one host, each wanted: one after the other, the most urgent first. */
+static void test_one_look_a_host(void **state)
+{
+	struct world *w = *state;
+	struct seen s[3];
+	struct scrape_target *t[3];
+	int looking = 0;
+
+	scrape_on_look(w->scrape, &look_events);
+	scrape_start(w->scrape);
+	for (int i = 0; i < 3; i++) {
+		s[i] = (struct seen){.world = w, .looking = &looking, .cycles = -1000};
+		t[i] = add(&s[i], "/look", "");
+	}
+	for (int i = 0; i < 3; i++)
+		scrape_look(t[i], i);
+	s[1].until = 1; /* the first goes first, then the most urgent, this one last */
+	run(w, 3000);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(s[i].looks, 1);
+		assert_int_equal(s[i].most, 1);
+	}
+}
+
+static void test_looks_end_anywhere(void **state)
+{
+	struct world *w = *state;
+
+	scrape_on_look(w->scrape, &look_events);
+	for (const char *at = "iIdDlL"; *at; at++) {
+		struct seen removed = {.world = w, .remove_at = *at, .cycles = -1000};
+		struct seen stopped = {.world = w, .stop_at = *at, .cycles = -1000};
+		struct scrape_target *t;
+
+		scrape_start(w->scrape);
+		scrape_look(add(&removed, "/look", ""), 1);
+		run(w, 2000);
+		assert_non_null(strchr(removed.calls, *at));
+		t = add(&stopped, "/look", "");
+		scrape_look(t, 1);
+		run(w, 2000);
+		assert_non_null(strchr(stopped.calls, *at));
+		assert_false(scrape_looking(t));
+		scrape_remove(t);
+	}
+}
+
+static void test_hosts(void **state)
+{
+	static const struct {
+		const char *url, *socket, *host;
+	} rows[] = {
+		{"http://127.0.0.1:6060/debug/pprof/", NULL, ""},
+		{"http://127.9.9.9/x", NULL, ""},
+		{"http://localhost/x", NULL, ""},
+		{"https://[::1]:6060/", NULL, ""},
+		{"http://localhost/", "/run/a.sock", ""},
+		{"http://web-1:6060/debug", NULL, "web-1"},
+		{"http://web-1:6061/", NULL, "web-1"},
+		{"http://[2001:db8::1]:6060/", NULL, "[2001:db8::1]"},
+		{"http://[2001:db8", NULL, ""},
+		{"http://a-very-long-name-indeed/", NULL, "a-very-long-nam"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char host[16];
+
+		scrape_look_host(rows[i].url, rows[i].socket, host, sizeof(host));
+		assert_string_equal(host, rows[i].host);
+	}
+}
+
 static void test_urls(void **state)
 {
 	static const struct {
@@ -649,6 +799,10 @@ int main(void)
 		WITH_SERVER(test_credentials),
 		WITH_SERVER(test_remove_and_stop_anywhere),
 		WITH_SERVER(test_unwanted_body),
+		WITH_SERVER(test_a_look),
+		WITH_SERVER(test_one_look_a_host),
+		WITH_SERVER(test_looks_end_anywhere),
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_urls),
 		WITH_SERVER(test_wrong_urls),
 	};

@@ -1,0 +1,27 @@
+/*
+ * pipeline_evidence: a closer look at what is suspected.  Level 4; for the files of the pipeline.
+ *
+ * After each cycle it is asked whether a target should be looked at (target_inquire); scrape_look
+ * then asks the target, and what comes goes to evidence, exhibit and pause.  What they tell turns
+ * suspect into leaking (detect_confirm), is stored for each class, and is said in reasons and
+ * alerts.
+ */
+#ifndef LEAKWATCH_PIPELINE_EVIDENCE_H
+#define LEAKWATCH_PIPELINE_EVIDENCE_H
+
+#include "notify.h"
+#include "pipeline_internal.h"
+
+/* After the judging of a whole dump: follows what rises, and wants a look where one is due. */
+void target_inquire(struct target *t, struct scrape_target *st);
+/* The process was restarted, or its classes are other ones: what was seen says nothing now. */
+void target_inquiry_reset(struct target *t);
+void target_inquiry_free(struct target *t);
+/* Adds what is known, or why nothing is, to the reasons of suspects; after each judging. */
+void target_say_evidence(struct target *t);
+/* What is known of a class beside its count, for its alert; slices hold until the next call. */
+void target_add_facts(struct target *t, const struct slot *s, struct notify_facts *f);
+/* An exhibit that was kept goes to the alerts of the target that have none; within a cycle. */
+void target_put_exhibit(struct target *t);
+
+#endif

@@ -1,0 +1,120 @@
+/* What is known of a class, for people and as JSON. */
+#include "evidence.h"
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void begin_part(struct buf *out)
+{
+	if (out->len)
+		buf_adds(out, "; ");
+}
+
+void evidence_words(const struct evidence_class *c, struct buf *out)
+{
+	const struct evidence_proof *p = &c->proof;
+	char text[SURVIVAL_WORDS_MAX];
+
+	survival_words(&c->result, text);
+	buf_adds(out, text);
+	if (p->asked) {
+		begin_part(out);
+		if (p->proven)
+			buf_addf(out,
+				"proven by the garbage collector: %llu of %llu can never go on",
+				(unsigned long long)p->proven, (unsigned long long)p->of);
+		else
+			buf_adds(out,
+				"the garbage collector proves none of them lost: what they wait "
+				"for "
+				"is still reachable, or it is input, a system call or a timer");
+	}
+	if (c->never) {
+		begin_part(out);
+		buf_addf(out,
+			"%llu of %llu wait for what can never happen (nil channel or empty select)",
+			(unsigned long long)c->never, (unsigned long long)c->count);
+	}
+	if (c->lock.waiters > 1) {
+		begin_part(out);
+		lock_words(&c->lock, out);
+	}
+}
+
+static json_t *words_json(const struct evidence_words *w, const char *key)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < w->n; i++)
+		json_array_append_new(
+			rows, json_pack("{s:o,s:I}", key, json_str(str_of(w->v[i].text)), "count",
+				      (json_int_t)w->v[i].count));
+	return rows;
+}
+
+static json_t *survival_json(const struct survival_result *r)
+{
+	static const char *const answers[] = {
+		[SURVIVAL_WAIT] = "open",
+		[SURVIVAL_STAYS] = "stay",
+		[SURVIVAL_LEAVES] = "leave",
+	};
+	char words[SURVIVAL_WORDS_MAX];
+
+	survival_words(r, words);
+	return json_pack("{s:s,s:o,s:I,s:I,s:I,s:I,s:o,s:o,s:b,s:b,s:s}", "answer",
+		answers[r->answer], "began", json_num(r->began), "cohort", (json_int_t)r->cohort,
+		"outlived", (json_int_t)r->outlived, "stayed", (json_int_t)r->stayed, "now",
+		(json_int_t)r->now, "span_seconds", json_num(r->span_s > 0 ? r->span_s : NAN),
+		"usual_life_seconds", json_num(r->usual_life_s), "sampled", r->sampled, "quick",
+		r->quick, "words", words);
+}
+
+static json_t *address_json(uint64_t address)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)address);
+	return json_string(text);
+}
+
+static json_t *lock_json(const struct lock *l)
+{
+	json_t *holders = json_array();
+
+	for (size_t i = 0; i < l->nholders; i++)
+		json_array_append_new(holders,
+			json_pack("{s:I,s:o,s:o}", "goroutine", (json_int_t)l->holders[i].id,
+				"state", json_str(str_of(l->holders[i].state)), "function",
+				json_str(str_of(l->holders[i].func))));
+	return json_pack("{s:o,s:I,s:o,s:o,s:I}", "address", address_json(l->address), "waiters",
+		(json_int_t)l->waiters, "by", json_str(str_of(l->by)), "holders", holders,
+		"more_holders", (json_int_t)l->more);
+}
+
+void evidence_json(const struct evidence_class *c, struct buf *out)
+{
+	json_t *doc = json_object();
+
+	json_object_set_new(doc, "at", json_num(c->at));
+	json_object_set_new(doc, "count", json_integer((json_int_t)c->count));
+	json_object_set_new(doc, "oldest_minutes", json_integer(c->oldest_minutes));
+	json_object_set_new(doc, "waiting",
+		json_pack("{s:I,s:I,s:I,s:I}", "over_1m", (json_int_t)c->waited[EVIDENCE_1M],
+			"over_10m", (json_int_t)c->waited[EVIDENCE_10M], "over_1h",
+			(json_int_t)c->waited[EVIDENCE_1H], "over_1d",
+			(json_int_t)c->waited[EVIDENCE_1D]));
+	json_object_set_new(doc, "never", json_integer((json_int_t)c->never));
+	json_object_set_new(doc, "states", words_json(&c->states, "state"));
+	json_object_set_new(doc, "created_by", words_json(&c->creators, "function"));
+	json_object_set_new(doc, "labels", words_json(&c->labels, "label"));
+	json_object_set_new(doc, "lock", c->lock.waiters ? lock_json(&c->lock) : json_null());
+	json_object_set_new(doc, "survival", survival_json(&c->result));
+	json_object_set_new(doc, "collector",
+		c->proof.asked ? json_pack("{s:I,s:I}", "proven", (json_int_t)c->proof.proven, "of",
+					 (json_int_t)c->proof.of)
+			       : json_null());
+	json_write(doc, out);
+	json_decref(doc);
+}

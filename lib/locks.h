@@ -1,0 +1,60 @@
+/*
+ * locks: who waits for which lock, and who may hold it.  Layer 1, pure.
+ *
+ * Of a dump with debug=2, goroutine by goroutine: one that waits for a sync.Mutex or RWMutex has
+ * the lock's address as the first argument word of the frame that locks (sync.(*Mutex).lockSlow,
+ * internal/sync.(*Mutex).lockSlow from Go 1.24, sync.(*RWMutex).Lock and RLock; Go 1.15 to
+ * 1.28-dev), and, when a method locks a lock of its own value, that value's address as the first
+ * word of the next frame (or 0, where the compiler needs it no more: then a value of the same type
+ * within 1 KiB before the lock is taken to be it).  A goroutine that does not wait for a lock and
+ * has a method of the same value in its stack is a candidate for the holder; where the value is
+ * known and there is none, whoever took the lock may have returned without giving it back.  Go says
+ * no more: a mutex does not know its owner.
+ *
+ * Words with "?" may be stale (Go 1.18 and later); they are taken, so a candidate is only that.
+ * Memory is bounded: LOCKS_MAX locks, LOCKS_SEEN frames of others; what comes over that is left
+ * out.
+ */
+#ifndef LEAKWATCH_LOCKS_H
+#define LEAKWATCH_LOCKS_H
+
+#include "buf.h"
+#include "stack.h"
+
+#define LOCKS_MAX     64
+#define LOCKS_SEEN    4096
+#define LOCKS_HOLDERS 4 /* candidates told of a lock */
+#define LOCKS_TEXT    160 /* bytes of a function's name */
+
+struct lock_holder {
+	uint64_t id; /* of the goroutine */
+	char state[40], func[LOCKS_TEXT];
+};
+
+struct lock {
+	uint64_t address;
+	uint64_t waiters;
+	char *class; /* of the first that waits */
+	char by[LOCKS_TEXT]; /* the function that locks: main.(*shard).put */
+	uint64_t value; /* address of its receiver; 0 when it is no method, or not known */
+	struct lock_holder holders[LOCKS_HOLDERS];
+	size_t nholders, more; /* more: candidates not told */
+};
+
+struct locks;
+
+struct locks *locks_new(void);
+void locks_free(struct locks *l);
+void locks_begin(struct locks *l);
+/* s is of g; class may be NULL. */
+void locks_note(struct locks *l, const struct group *g, const struct stack *s, const char *class);
+/* The dump was whole: finds the candidates. */
+void locks_end(struct locks *l);
+/* Of the locks that goroutines of the class wait for the one with most, or NULL.  Until the next
+ * locks_begin. */
+const struct lock *locks_worst(const struct locks *l, const char *class);
+/* Appends "12 wait for one lock in main.(*shard).put; may be held by goroutine 33 [IO wait] in
+ * main.(*shard).flush". */
+void lock_words(const struct lock *l, struct buf *out);
+
+#endif

@@ -1,0 +1,198 @@
+/* Dumps of single goroutines, tallied for the classes that are suspected. */
+#include "evidence.h"
+#include "json.h"
+#include "xalloc.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define T0 1700006400.0
+
+/* The class is the function it is in. */
+static const char *class_cb(void *arg, const struct group *g, const struct stack *s)
+{
+	static char name[200];
+
+	(void)arg;
+	(void)g;
+	snprintf(name, sizeof(name), "%.*s", STR_ARG(s->top));
+	return name;
+}
+
+static uint64_t count_cb(void *arg, struct str class)
+{
+	(void)class;
+	return *(uint64_t *)arg;
+}
+
+static void feed(struct evidence *e, double t, const char *text, bool whole)
+{
+	struct gdump_sink sink = evidence_sink(e);
+	struct gdump *g = gdump_new(&sink);
+
+	evidence_begin(e, t, class_cb, NULL);
+	gdump_feed(g, text, strlen(text));
+	if (whole)
+		assert_int_equal(gdump_finish(g, NULL), 0);
+	evidence_end(e, whole);
+	gdump_free(g);
+}
+
+static const char some[] =
+	"goroutine 1 [running]:\nmain.main()\n\t/src/m.go:1 +0x1\n\n"
+	"goroutine 7 [chan receive, 75 minutes] {handler: /cart}:\nmain.leak(0xc1)\n\t/src/m.go:9 "
+	"+0x1\n"
+	"created by main.serve in goroutine 1\n\t/src/m.go:3 +0x1\n\n"
+	"goroutine 8 [chan receive, 3 minutes]:\nmain.leak(0xc2)\n\t/src/m.go:9 +0x1\n"
+	"created by main.serve in goroutine 1\n\t/src/m.go:3 +0x1\n\n"
+	"goroutine 9 [chan receive (nil chan)]:\nmain.leak(0xc3)\n\t/src/m.go:9 +0x1\n"
+	"created by main.retry in goroutine 1\n\t/src/m.go:4 +0x1\n\n"
+	"goroutine 12 [select]:\nmain.other(0xc3)\n\t/src/m.go:19 +0x1\n";
+
+static void tallied(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	struct evidence_class *c;
+	struct buf json = BUF_INIT;
+	struct err err = ERR_INIT;
+	json_t *doc;
+
+	(void)state;
+	evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, NAN);
+	evidence_follow(e, STR("main.fine"), EVIDENCE_NONE, 0, T0, NAN);
+	assert_int_equal(evidence_count(e), 1);
+	assert_true(evidence_due(e) <= T0);
+	feed(e, T0, some, true);
+	c = evidence_find(e, STR("main.leak"));
+	assert_int_equal(c->count, 3);
+	assert_int_equal(c->oldest_minutes, 75);
+	assert_int_equal(c->waited[EVIDENCE_1M], 2);
+	assert_int_equal(c->waited[EVIDENCE_10M], 1);
+	assert_int_equal(c->waited[EVIDENCE_1H], 1);
+	assert_int_equal(c->waited[EVIDENCE_1D], 0);
+	assert_int_equal(c->never, 1);
+	assert_string_equal(c->creators.v[0].text, "main.serve");
+	assert_int_equal(c->creators.v[0].count, 2);
+	assert_int_equal(c->creators.n, 2);
+	assert_string_equal(c->labels.v[0].text, "handler=/cart");
+	assert_int_equal(evidence_goroutines(e), 5);
+	assert_int_equal(evidence_frames(e), 5);
+	assert_true(fabs(evidence_due(e) - T0 - 600) < 1);
+	evidence_json(c, &json);
+	doc = json_read(buf_str(&json), &err);
+	assert_non_null(doc);
+	assert_int_equal(json_integer_value(json_object_get(doc, "count")), 3);
+	assert_int_equal(json_array_size(json_object_get(doc, "created_by")), 2);
+	json_decref(doc);
+	/* A dump that was cut changes nothing. */
+	feed(e, T0 + 600, "goroutine 7 [chan receive]:\nmain.leak(0xc1)\n", false);
+	assert_int_equal(c->count, 3);
+	assert_true(fabs(evidence_due(e) - T0 - 600) < 1);
+	buf_release(&json);
+	evidence_free(e);
+}
+
+/* What the collector says, an empty record of Go 1.27 left out. */
+static void proven(void **state)
+{
+	static const char profile[] = "goroutineleak profile: total 15\n"
+				      "12 @ 0x401 0x402\n#\t0x400\tmain.leak+0x1\t/src/m.go:9\n\n"
+				      "2 @ 0x403\n#\t0x402\tmain.other+0x1\t/src/m.go:19\n\n"
+				      "1 @\n#\t0x0\n\n";
+	static const struct {
+		uint64_t count;
+		bool proven;
+		const char *words;
+	} rows[] = {{20, true, "proven by the garbage collector: 12 of 20 can never go on"},
+		{100, false, "proven by the garbage collector: 12 of 100 can never go on"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct evidence *e = evidence_new(120);
+		struct gdump_sink sink = evidence_proof_sink(e);
+		struct gdump *g = gdump_new(&sink);
+		struct buf words = BUF_INIT;
+		uint64_t count = rows[i].count;
+
+		evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, NAN);
+		evidence_follow(e, STR("main.held"), EVIDENCE_SUSPECT, 30, T0, NAN);
+		assert_true(evidence_wants_proof(e));
+		evidence_proof_begin(e, class_cb, NULL);
+		gdump_feed(g, profile, strlen(profile));
+		assert_int_equal(gdump_finish(g, NULL), 0);
+		evidence_proof_end(e, true, count_cb, &count);
+		assert_false(evidence_wants_proof(e));
+		assert_int_equal(
+			evidence_is_proven(evidence_find(e, STR("main.leak"))), rows[i].proven);
+		evidence_words(evidence_find(e, STR("main.leak")), &words);
+		assert_string_equal(words.p, rows[i].words);
+		buf_reset(&words);
+		evidence_words(evidence_find(e, STR("main.held")), &words);
+		assert_non_null(strstr(words.p, "still reachable"));
+		assert_false(evidence_is_proven(evidence_find(e, STR("main.held"))));
+		buf_release(&words);
+		gdump_free(g);
+		evidence_free(e);
+	}
+}
+
+/* Places are for those that grow fastest, and for what is told last. */
+static void places(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	char name[40];
+
+	(void)state;
+	for (int i = 0; i < EVIDENCE_CLASSES + 4; i++) {
+		snprintf(name, sizeof(name), "main.f%d", i);
+		evidence_follow(e, str_of(name), EVIDENCE_SUSPECT, 10 + i, T0, NAN);
+	}
+	assert_int_equal(evidence_count(e), EVIDENCE_CLASSES);
+	assert_null(evidence_find(e, STR("main.f0")));
+	assert_non_null(evidence_find(e, STR("main.f19")));
+	evidence_follow(e, STR("main.slow"), EVIDENCE_SUSPECT, 1, T0, NAN);
+	assert_null(evidence_find(e, STR("main.slow")));
+	assert_true(fabs(evidence_urgency(e) - 29) < .1);
+	evidence_new_run(e);
+	assert_int_equal(evidence_count(e), 0);
+	assert_true(isinf(evidence_due(e)));
+	evidence_free(e);
+}
+
+/* A suspicion that is over keeps its cohort for half an hour; then nothing is wanted. */
+static void lingers(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	struct evidence_class *c;
+
+	(void)state;
+	evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, NAN);
+	c = evidence_find(e, STR("main.leak"));
+	feed(e, T0, some, true);
+	evidence_follow(e, STR("main.leak"), EVIDENCE_NONE, 0, T0 + 600, NAN);
+	assert_true(isinf(evidence_due(e)));
+	assert_non_null(c->survival);
+	evidence_follow(e, STR("main.leak"), EVIDENCE_NONE, 0, T0 + 1900, NAN);
+	assert_null(c->survival);
+	assert_int_equal(c->count, 3); /* what was seen is still there to be shown */
+	evidence_free(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tallied),
+		cmocka_unit_test(proven),
+		cmocka_unit_test(places),
+		cmocka_unit_test(lingers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+/* Who waits for which lock, as Go 1.16, 1.23 and 1.24 and later print it. */
+#include "gdump.h"
+#include "locks.h"
+#include "xalloc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void note_cb(void *arg, const struct group *g)
+{
+	struct arena a = ARENA_INIT;
+	struct stack s;
+
+	stack_from_group(&a, g, false, &s);
+	locks_note(arg, g, &s, "c");
+	arena_release(&a);
+}
+
+static struct locks *read_dump(const char *text)
+{
+	struct locks *l = locks_new();
+	struct gdump_sink sink = {.group = note_cb, .arg = l};
+	struct gdump *g = gdump_new(&sink);
+
+	locks_begin(l);
+	/* In two pieces: a name's bytes may have been carried over. */
+	gdump_feed(g, text, strlen(text) / 2);
+	gdump_feed(g, text + strlen(text) / 2, strlen(text) - strlen(text) / 2);
+	assert_int_equal(gdump_finish(g, NULL), 0);
+	gdump_free(g);
+	locks_end(l);
+	return l;
+}
+
+#define GO127(id, lock, value)                                                                     \
+	"goroutine " id " [sync.Mutex.Lock, 3 minutes]:\n"                                         \
+	"internal/sync.runtime_SemacquireMutex(0x0?, 0x0?, 0x0?)\n\t/go/sema.go:95 +0x25\n"        \
+	"internal/sync.(*Mutex).lockSlow(" lock ")\n\t/go/mutex.go:149 +0x15a\n"                   \
+	"internal/sync.(*Mutex).Lock(...)\n\t/go/mutex.go:70\n"                                    \
+	"sync.(*Mutex).Lock(...)\n\t/go/mutex.go:46\n"                                             \
+	"main.(*shard).put(" value ", 0x7, 0x0)\n\t/src/main.go:40 +0x5\n"                         \
+	"created by main.run in goroutine 1\n\t/src/main.go:9 +0x5\n\n"
+#define HOLDER                                                                                     \
+	"goroutine 33 [IO wait]:\n"                                                                \
+	"internal/poll.runtime_pollWait(0x7f0000, 0x72)\n\t/go/netpoll.go:351 +0x85\n"             \
+	"main.(*shard).flush(0xc000100000?, 0x1)\n\t/src/main.go:70 +0x5\n"                        \
+	"main.(*shard).put.func1(0xc000100000)\n\t/src/main.go:44 +0x5\n\n"
+#define OTHERS                                                                                     \
+	"goroutine 34 [select]:\nmain.(*shard).watch(0xc000200000)\n\t/src/main.go:80 +0x5\n\n"    \
+	"goroutine 35 [select]:\nmain.(*other).watch(0xc000100000)\n\t/src/main.go:90 +0x5\n\n"
+
+static void held(void **state)
+{
+	struct locks *l = read_dump(HOLDER GO127("40", "0xc000100008", "0xc000100000")
+			GO127("41", "0xc000100008", "0xc000100000")
+				OTHERS GO127("42", "0xc000200008", "0xc000200000?"));
+	const struct lock *k = locks_worst(l, "c");
+	struct buf words = BUF_INIT;
+
+	(void)state;
+	assert_non_null(k);
+	assert_int_equal(k->address, 0xc000100008);
+	assert_int_equal(k->waiters, 2);
+	assert_int_equal(k->value, 0xc000100000);
+	assert_int_equal(k->nholders, 1);
+	lock_words(k, &words);
+	assert_string_equal(words.p,
+		"2 wait for one lock in main.(*shard).put, which may be held by goroutine 33 [IO "
+		"wait] in main.(*shard).flush");
+	assert_null(locks_worst(l, "d"));
+	buf_release(&words);
+	locks_free(l);
+}
+
+static void forms(void **state)
+{
+	static const struct {
+		const char *what, *dump;
+		uint64_t address, value;
+	} rows[] = {
+		{"Go 1.24 and later", GO127("40", "0x276cab016178", "0x276cab016170"),
+			0x276cab016178, 0x276cab016170},
+		{"Go 1.23",
+			"goroutine 7 [sync.Mutex.Lock]:\n"
+			"sync.runtime_SemacquireMutex(0x0?, 0x0?, 0x0?)\n\t/go/sema.go:95 +0x25\n"
+			"sync.(*Mutex).lockSlow(0xc000014178)\n\t/go/mutex.go:171 +0x15d\n"
+			"sync.(*Mutex).Lock(...)\n\t/go/mutex.go:90\n"
+			"main.lockIt(0x1)\n\t/src/main.go:40 +0x5\n",
+			0xc000014178, 0},
+		{"Go 1.16, flat words, semacquire",
+			"goroutine 7 [semacquire]:\n"
+			"sync.runtime_SemacquireMutex(0xc000014084, 0x0, 0x1)\n\t/go/sema.go:71 "
+			"+0x47\n"
+			"sync.(*Mutex).lockSlow(0xc000014080)\n\t/go/mutex.go:138 +0x105\n"
+			"sync.(*Mutex).Lock(...)\n\t/go/mutex.go:81\n"
+			"main.(*srv).get(0xc000014000, 0x1)\n\t/src/main.go:40 +0x5\n",
+			0xc000014080, 0xc000014000},
+		{"a reader",
+			"goroutine 7 [sync.RWMutex.RLock]:\n"
+			"sync.runtime_SemacquireRWMutexR(0xc00001c0bc?, 0x0?, "
+			"0x0?)\n\t/go/sema.go:100 +0x25\n"
+			"sync.(*RWMutex).RLock(0xc00001c0b0)\n\t/go/rwmutex.go:72 +0x5\n"
+			"main.(*srv).get(0xc00001c000, 0x1)\n\t/src/main.go:40 +0x5\n",
+			0xc00001c0b0, 0xc00001c000},
+		{"a writer, whose inner mutex is the RWMutex's own",
+			"goroutine 7 [sync.RWMutex.Lock]:\n"
+			"sync.runtime_SemacquireRWMutex(0xc00001c0b8?, 0x0?, "
+			"0x0?)\n\t/go/sema.go:105 +0x25\n"
+			"sync.(*RWMutex).Lock(0xc00001c0b0)\n\t/go/rwmutex.go:153 +0x6a\n"
+			"main.main()\n\t/src/main.go:40 +0x5\n",
+			0xc00001c0b0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct locks *l = read_dump(rows[i].dump);
+		const struct lock *k = locks_worst(l, "c");
+
+		if (!k || k->address != rows[i].address || k->value != rows[i].value)
+			fail_msg("%s: %llx %llx", rows[i].what,
+				k ? (unsigned long long)k->address : 0,
+				k ? (unsigned long long)k->value : 0);
+		locks_free(l);
+	}
+}
+
+/* The waiter's word for the value is gone: the lock's address lies in the holder's. */
+static void value_gone(void **state)
+{
+	struct locks *l = read_dump(
+		HOLDER GO127("40", "0xc000100008", "0x0?") GO127("41", "0xc000900008", "0x0?"));
+	const struct lock *k = locks_worst(l, "c");
+
+	(void)state;
+	assert_int_equal(k->value, 0);
+	assert_int_equal(k->nholders, 1);
+	assert_int_equal(k->holders[0].id, 33);
+	locks_free(l);
+}
+
+/* Nobody is in it: it was left locked. */
+static void left_locked(void **state)
+{
+	struct locks *l = read_dump(OTHERS GO127("40", "0xc000100008", "0xc000100000"));
+	struct buf words = BUF_INIT;
+
+	(void)state;
+	lock_words(locks_worst(l, "c"), &words);
+	assert_non_null(strstr(words.p, "may have returned without unlocking it"));
+	buf_release(&words);
+	locks_free(l);
+}
+
+/* More locks than are kept, and no lock at all. */
+static void bounded(void **state)
+{
+	struct buf text = BUF_INIT;
+	struct locks *l;
+
+	(void)state;
+	for (int i = 0; i < LOCKS_MAX + 20; i++)
+		buf_addf(&text,
+			"goroutine %d [sync.Mutex.Lock]:\nsync.(*Mutex).lockSlow(0xc0000%04x0)\n"
+			"\t/go/mutex.go:1 +0x1\nmain.f(0x1)\n\t/src/m.go:1 +0x1\n\n",
+			i + 2, i);
+	l = read_dump(text.p);
+	assert_int_equal(locks_worst(l, "c")->waiters, 1);
+	locks_free(l);
+	l = read_dump(OTHERS);
+	assert_null(locks_worst(l, "c"));
+	locks_free(l);
+	buf_release(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(held),
+		cmocka_unit_test(forms),
+		cmocka_unit_test(value_gone),
+		cmocka_unit_test(left_locked),
+		cmocka_unit_test(bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -188,6 +188,8 @@ install: all
 	$(INSTALL) -d $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/samples \
 		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(INSTALL) -m 0644 etc/prometheus/*.yml $(DESTDIR)$(DATADIR)/prometheus
+	$(INSTALL) -d $(DESTDIR)$(DATADIR)/grafana
+	$(INSTALL) -m 0644 etc/grafana/*.json $(DESTDIR)$(DATADIR)/grafana
 	$(INSTALL) -m 0644 etc/samples/*.yaml systemd/samples/*.conf $(DESTDIR)$(DATADIR)/samples
 	$(INSTALL) -m 0644 systemd/sysusers.d/leakwatch.conf $(DESTDIR)$(SYSUSERSDIR)/leakwatch.conf
 	$(INSTALL) -m 0644 completion/leakwatch.bash $(DESTDIR)$(BASHDIR)/leakwatch
@@ -200,8 +202,10 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/leakwatch $(DESTDIR)$(UNITDIR)/leakwatch.service \
 		$(DESTDIR)$(SYSUSERSDIR)/leakwatch.conf $(DESTDIR)$(BASHDIR)/leakwatch \
 		$(DESTDIR)$(ZSHDIR)/_leakwatch $(DESTDIR)$(FISHDIR)/leakwatch.fish \
-		$(DESTDIR)$(DATADIR)/prometheus/*.yml $(DESTDIR)$(DATADIR)/samples/*
-	-rmdir $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/samples $(DESTDIR)$(DATADIR)
+		$(DESTDIR)$(DATADIR)/prometheus/*.yml $(DESTDIR)$(DATADIR)/grafana/*.json \
+		$(DESTDIR)$(DATADIR)/samples/*
+	-rmdir $(DESTDIR)$(DATADIR)/prometheus $(DESTDIR)$(DATADIR)/grafana \
+		$(DESTDIR)$(DATADIR)/samples $(DESTDIR)$(DATADIR)
 	for s in 1 5 7; do for m in man/*.$$s; do rm -f $(DESTDIR)$(MANDIR)/man$$s/"$${m##*/}"; done; done
 
 dist:

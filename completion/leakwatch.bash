@@ -9,7 +9,8 @@ _leakwatch() {
 		mapfile -t COMPREPLY < <(compgen -W "$("$1" "${COMP_WORDS[1]}" --help 2>/dev/null |
 			grep -oE -- '--[a-z][a-z-]*' | sort -u)" -- "$cur")
 	elif [ "$prev" = --format ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$("$1" "${COMP_WORDS[1]}" --help 2>/dev/null |
+			sed -n 's/.*--format \([a-z|]*|[a-z|]*\).*/\1/p' | tr '|' ' ')" -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi

@@ -58,6 +58,6 @@ def test_every_query_has_an_answer(service, daemon, receiver, stops, tmp_path):
     assert len(list(queries())) > 20
     wait_until(lambda: not missing(), 30, missing)
     named = dict(queries())
-    assert float(ask(address, named["Classes that leak"])[0]["value"][1]) >= 1
+    wait_until(lambda: float(ask(address, named["Classes that leak"])[0]["value"][1]) >= 1, 30, "Prometheus to have the verdict")
     grows = [r["metric"] for r in ask(address, named["Growth of what is suspected or leaks, an hour"])]
     assert "main.(*agent).expire" in [m["class"] for m in grows] and {m["instance"] for m in grows} == {leak.address}

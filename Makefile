@@ -55,7 +55,7 @@ SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 WORLD_OBJ  := $(BUILD)/tests/sim/world.o $(BUILD)/tests/sim/leaks.o $(BUILD)/tests/sim/healthy.o \
 	$(BUILD)/tests/sim/prometheus.o
 
-.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-store bench-large sim torture install uninstall dist deb clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-target bench-store bench-large sim torture install uninstall dist deb clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -69,6 +69,7 @@ help:
 	@echo 'make bench sim  print the benchmarks; print the detector table'
 	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: its benchmarks'
 	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go; DUMPS=file…)'
+	@echo 'make bench-target  what scrapes cost the service that is scraped'
 	@echo 'make deb        a Debian package of the commit, in build/deb'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
 
@@ -157,6 +158,10 @@ fuzz:
 
 bench: all $(BENCH_BIN)
 	@for b in $(BENCH_BIN); do echo "== $$b"; $$b || exit 1; done
+
+bench-target:
+	@[ -x $(BUILD)/e2e/services ] || { echo 'bench-target: make check builds the services first'; exit 1; }
+	@$(PYTHON) tests/bench/target_cost.py $(BUILD)/e2e/services
 
 bench-parse: $(BUILD)/tests/bench/bench_parse
 	@$<

@@ -39,6 +39,25 @@ static void add_target(struct buf *out, const json_t *labels)
 		buf_addf(out, "%.*s/%.*s", STR_ARG(job), STR_ARG(cmd_rows_str(labels, "instance")));
 }
 
+/* A summary without "JOB at INSTANCE: CLASS ", which other columns say. */
+static struct str short_summary(const json_t *labels, struct str summary)
+{
+	struct str class = cmd_rows_str(labels, "class");
+	struct buf where = BUF_INIT;
+
+	safe_add(&where, cmd_rows_str(labels, "job"));
+	buf_adds(&where, " at ");
+	safe_add(&where, cmd_rows_str(labels, "instance"));
+	buf_adds(&where, ": ");
+	if (str_starts(summary, buf_str(&where))) {
+		summary = str_from(summary, where.len);
+		if (class.len && str_starts(summary, class))
+			summary = str_trim(str_from(summary, class.len));
+	}
+	buf_release(&where);
+	return summary;
+}
+
 static void add_alert_row(const struct cmd_db *db, struct table *t, const json_t *row)
 {
 	const json_t *labels = json_object_get(row, "labels");
@@ -48,7 +67,7 @@ static void add_alert_row(const struct cmd_db *db, struct table *t, const json_t
 	buf_addstr(&cell, cmd_rows_str(row, "state"));
 	if (cmd_rows_str(row, "silence").len)
 		buf_adds(&cell, ", silenced");
-	else if (json_is_object(json_object_get(row, "acknowledged")))
+	if (json_is_object(json_object_get(row, "acknowledged")))
 		buf_adds(&cell, ", taken");
 	table_add(t, buf_str(&cell));
 	buf_reset(&cell);
@@ -63,7 +82,7 @@ static void add_alert_row(const struct cmd_db *db, struct table *t, const json_t
 	add_target(&cell, labels);
 	table_add(t, buf_str(&cell));
 	table_add(t, cmd_rows_str(labels, "class"));
-	table_add(t, cmd_rows_str(annotations, "summary"));
+	table_add(t, short_summary(labels, cmd_rows_str(annotations, "summary")));
 	buf_release(&cell);
 }
 
@@ -168,6 +187,14 @@ static void add_time_line(const struct cmd_db *db, struct buf *out, const char *
 	buf_adds(out, ")\n");
 }
 
+/* The annotation since, without how long ago that was when it was written. */
+static void add_began(struct buf *out, struct str since)
+{
+	ptrdiff_t comma = str_find(since, STR(" UTC, "));
+
+	add_line(out, "began", comma < 0 ? since : str_sub(since, 0, (size_t)comma + 4));
+}
+
 static void add_events(const json_t *events, struct buf *out)
 {
 	json_t *row;
@@ -214,9 +241,11 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 {
 	static const struct {
 		const char *key, *name;
-	} notes[] = {{"rate", "rate"}, {"forecast", "forecast"}, {"also", "also"},
+	} notes[] = {{"target", "target"}, {"rate", "rate"}, {"version", "version"},
+		{"fleet", "fleet"}, {"evidence", "evidence"}, {"oldest", "oldest"},
 		{"waits_on", "waits on"}, {"created_by", "created by"},
-		{"first_user_line", "first line"}, {"oldest", "oldest"}, {"evidence", "evidence"},
+		{"first_user_line", "first line"}, {"each_holds", "each holds"},
+		{"what_grows", "what grows"}, {"forecast", "forecast"}, {"also", "also"},
 		{"hint", "hint"}, {"runbook_url", "runbook"}, {"example_stack", "stack"}};
 	const json_t *annotations = json_object_get(row, "annotations"), *value;
 	const json_t *ack = json_object_get(row, "acknowledged");
@@ -229,6 +258,7 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 			      ? "\n"
 			      : " (its condition is over)\n");
 	add_line(out, "", cmd_rows_str(annotations, "summary"));
+	add_began(out, cmd_rows_str(annotations, "since"));
 	add_time_line(db, out, "raised", row, "raised");
 	add_time_line(db, out, "fired", row, "fired");
 	add_time_line(db, out, "resolved", row, "resolved");

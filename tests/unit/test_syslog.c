@@ -81,6 +81,41 @@ static void test_resolved(void **state)
 	alert_release(&a);
 }
 
+/* 64 KiB wherever an outsider can put it, of bytes that would end a field or a line. */
+static void test_hostile(void **state)
+{
+	static const char bytes[] = {'\n', '\r', '\0', '\x1b', '=', '%', '"', 'x', '\xff'};
+	static char big[65536];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		struct alert a = make_alert(ALERT_FIRING);
+		struct buf b = BUF_INIT, line = BUF_INIT;
+		size_t lines = 0;
+
+		memset(big, bytes[i], sizeof(big));
+		alert_labels_put(&a.labels, str_n(big, sizeof(big)), str_n(big, sizeof(big)));
+		alert_labels_put(&a.labels, STR("class"), str_n(big, sizeof(big)));
+		alert_labels_put_text(&a.annotations, STR("description"), str_n(big, sizeof(big)));
+		alert_labels_put_text(
+			&a.annotations, STR("example_stack"), str_n(big, sizeof(big)));
+		notify_syslog(&a, STR(""), 3, &b);
+		for (size_t k = 0; k < b.len; k++)
+			lines += b.p[k] == '\n';
+		/* MESSAGE to LEAKWATCH_ID, the stack, the labels: a line each */
+		assert_int_equal(lines, 8 + a.labels.n);
+		assert_int_equal(count_lines(b.p, "MESSAGE="), 1);
+		assert_true(b.len < 40000);
+		notify_syslog_line(buf_str(&b), 42, &line);
+		assert_true(line.len <= NOTIFY_SYSLOG_LINE_MAX);
+		for (size_t k = 0; k < line.len; k++)
+			assert_true((unsigned char)line.p[k] >= ' ' && line.p[k] != 127);
+		buf_release(&b);
+		buf_release(&line);
+		alert_release(&a);
+	}
+}
+
 static int listen_at(const char *path)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -151,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_resolved),
+		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_sockets),
 	};
 

@@ -1,6 +1,7 @@
 #include "pipeline_evidence.h"
 #include "pipeline_lineage.h"
 #include "pipeline_stuck.h"
+#include "fleet.h"
 #include "log.h"
 #include "notify.h"
 #include "pipeline_limits.h"
@@ -272,10 +273,38 @@ static struct str version_of(
 	return told.len ? told : versions_at(&t->versions, since_ms);
 }
 
+static bool has_finding(const struct target *t, const struct finding *like)
+{
+	for (size_t i = 0; i < finding_count(t->findings); i++) {
+		const struct finding *f = finding_at(t->findings, i);
+
+		if (f->kind == like->kind && strcmp(f->class, like->class) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* How it is with the other instances of the job that are scraped now. */
+static void add_fleet(const struct target *t, const struct finding *finding, struct buf *out)
+{
+	const struct pipeline *p = t->p;
+	struct fleet fleet = FLEET_INIT;
+
+	for (size_t i = 0; i < p->ntargets; i++) {
+		const struct target *o = p->targets[i];
+
+		if (o->job == t->job && (o->up || o == t))
+			fleet_add(&fleet, str_of(o->instance), versions_at(&o->versions, p->now_ms),
+				has_finding(o, finding));
+	}
+	fleet_words(&fleet, out);
+}
+
 static void raise_finding(struct target *t, struct finding *finding)
 {
 	struct notify_member members[FINDING_MEMBERS_MAX];
 	struct limits limits;
+	struct buf fleet = BUF_INIT;
 	struct notify_facts f;
 	const struct alert *a;
 
@@ -285,7 +314,11 @@ static void raise_finding(struct target *t, struct finding *finding)
 	f.nceilings = limits.n;
 	f.version = version_of(t, finding, f.since_ms);
 	f.version_now = versions_at(&t->versions, f.now_ms);
+	if (finding->kind != FINDING_LIMIT && finding->kind != FINDING_STUCK)
+		add_fleet(t, finding, &fleet);
+	f.fleet = buf_str(&fleet);
 	a = raise_alert(t, &f, finding->user);
+	buf_release(&fleet);
 	if (!a || (finding->user && strcmp(finding->user, a->id) == 0))
 		return;
 	free(finding->user);

@@ -7,6 +7,16 @@ def job(name, *services):
     return {"job_name": name, "static_configs": [{"targets": [s.address for s in services]}]}
 
 
+def test_instances_that_leak_and_one_that_does_not(service, daemon, receiver):
+    """Two of three instances run the version that leaks: the alert says who does not, and what it runs."""
+    fleet = [service("registry", "-rate", 30, "-version", "v2.0.0") for _ in range(2)]
+    fleet.append(service("registry", "-rate", 30, "-version", "v1.9.0", fixed=True))
+    daemon([job("fleet", *fleet)], alerting={"repeat_interval": "1s"})
+    want = f"2 of 3 instances leak, they run v2.0.0; {fleet[2].address} runs v1.9.0"
+    wait_until(lambda: [a for a in receiver.alerts("firing", job="fleet") if a["annotations"].get("fleet") == want], 60,
+               lambda: str([a["annotations"].get("fleet") for a in receiver.alerts("firing", job="fleet")]))
+
+
 def test_the_version_in_which_it_began(service, daemon, receiver):
     told, silent = service("registry", "-rate", 30, "-version", "v1.2.3"), service("registry", "-rate", 30)
     d = daemon([job("told", told), job("silent", silent)], alerting={

@@ -163,8 +163,9 @@ bench-target:
 	@[ -x $(BUILD)/e2e/services ] || { echo 'bench-target: make check builds the services first'; exit 1; }
 	@$(PYTHON) tests/bench/target_cost.py $(BUILD)/e2e/services
 
-bench-parse: $(BUILD)/tests/bench/bench_parse
-	@$<
+bench-parse: all $(BUILD)/tests/bench/bench_parse $(BUILD)/tests/bench/bench_report
+	@$(BUILD)/tests/bench/bench_parse
+	@$(BUILD)/tests/bench/bench_report $(BUILD)/leakwatch
 	@sh tests/bench/peer.sh $(BUILD) $(DUMPS)
 
 sim: $(SIM_BIN)

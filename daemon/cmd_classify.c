@@ -1,4 +1,5 @@
 /* leakwatch classify: a dump by class; stacks of each; rules for what has no name yet. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_dumps.h"
 #include "cmd_source.h"
@@ -215,7 +216,8 @@ static int read_options(int argc, char **argv, struct options *o, int *code)
 int cmd_classify(int argc, char **argv)
 {
 	struct options o = {.format = TEXT, .argv = argv};
-	struct cmd_dumps how = {.argv = argv, .take = take_cb, .arg = &o};
+	struct cmd_dumps how = {
+		.argv = argv, .began_ms = clock_mono_ms(), .take = take_cb, .arg = &o};
 	struct classifier *classifier;
 	struct config *config;
 	int code;

@@ -74,7 +74,7 @@ int cmd_dumps_read(const struct cmd_dumps *how, const char *source)
 	begin_report(&x);
 	if (how->compare)
 		x.also = compare_sink(how->compare, COMPARE_NEW, x.symbols);
-	code = cmd_source_read(source, g, x.symbols, &mended, &err);
+	code = cmd_source_read(source, how->began_ms, g, x.symbols, &mended, &err);
 	if (code == CMD_OK)
 		hand_out(&x, gdump_stats(g), true, mended.p);
 	else

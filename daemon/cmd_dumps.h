@@ -21,6 +21,7 @@ struct cmd_dump {
 
 struct cmd_dumps {
 	char **argv;
+	uint64_t began_ms; /* of the command, for its progress */
 	const struct classifier *classifier;
 	bool stacks; /* report_new's */
 	bool all; /* hand out all of them, not the last one only */

@@ -1,4 +1,5 @@
 /* leakwatch report: what is in a goroutine dump. */
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_dumps.h"
 #include "cmd_side.h"
@@ -152,7 +153,8 @@ int cmd_report(int argc, char **argv)
 	const char *config_file = NULL;
 	struct options o = {.format = TEXT, .gap_minutes = NAN};
 	struct classifier *classifier;
-	struct cmd_dumps how = {.argv = argv, .take = take_cb, .arg = &o};
+	struct cmd_dumps how = {
+		.argv = argv, .began_ms = clock_mono_ms(), .take = take_cb, .arg = &o};
 	struct config *config;
 	int c, code;
 

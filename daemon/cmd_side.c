@@ -1,5 +1,6 @@
 #include "cmd_side.h"
 
+#include "clock.h"
 #include "cmd.h"
 #include "cmd_source.h"
 
@@ -33,7 +34,7 @@ int cmd_side_read(char **argv, struct compare *c, enum compare_side side, const 
 	const struct gdump_sink sink = {.group = group_cb, .end = end_cb, .arg = &x};
 	struct gdump *g = gdump_new(&sink);
 	struct err err = ERR_INIT;
-	int code = cmd_source_read(source, g, symbols, NULL, &err);
+	int code = cmd_source_read(source, clock_mono_ms(), g, symbols, NULL, &err);
 
 	*stats = *gdump_stats(g);
 	if (code == CMD_OK)

@@ -25,7 +25,7 @@ struct reader {
 	const char *source;
 	struct gdump *g;
 	struct mend *m;
-	uint64_t bytes, began_ms, told_ms;
+	uint64_t bytes, began_ms, told_ms; /* told_ms 0: nothing was told yet */
 	bool progress; /* standard error is a terminal */
 	bool cut; /* the connection ended before the body did */
 };
@@ -38,17 +38,16 @@ static void mended_cb(void *arg, const char *p, size_t n, uint32_t line)
 	gdump_feed(r->g, p, n);
 }
 
-static void begin_reading(struct reader *r, const char *source, struct gdump *g)
+static void begin_reading(struct reader *r, const char *source, uint64_t began_ms, struct gdump *g)
 {
 	const struct mend_sink sink = {.out = mended_cb, .arg = r};
 
-	*r = (struct reader){.source = source, .g = g, .m = mend_new(&sink)};
-	r->began_ms = r->told_ms = clock_mono_ms();
+	*r = (struct reader){.source = source, .g = g, .m = mend_new(&sink), .began_ms = began_ms};
 	r->progress = isatty(STDERR_FILENO) == 1;
 }
 
-/* One line that is written over, for what takes longer than a second. */
-static void tell_progress(struct reader *r)
+/* One line that is written over, for what takes longer than a second; kept: bytes not read yet. */
+static void tell_progress(struct reader *r, size_t kept)
 {
 	uint64_t now = clock_mono_ms();
 	struct buf b = BUF_INIT;
@@ -58,8 +57,12 @@ static void tell_progress(struct reader *r)
 	r->told_ms = now;
 	buf_adds(&b, "\r\x1b[K");
 	safe_add_cut(&b, str_of(r->source), 60);
-	buf_addf(&b, ": %llu MB, %llu goroutines", (unsigned long long)(r->bytes / 1000000),
-		(unsigned long long)gdump_stats(r->g)->parsed);
+	if (r->bytes + kept == 0)
+		buf_addf(&b, ": no answer yet, after %llu s",
+			(unsigned long long)((now - r->began_ms) / 1000));
+	else
+		buf_addf(&b, ": %.1f MB, %llu goroutines", (double)(r->bytes + kept) / 1e6,
+			(unsigned long long)gdump_stats(r->g)->parsed);
 	fwrite(b.p, 1, b.len, stderr);
 	buf_release(&b);
 }
@@ -69,7 +72,7 @@ static void read_bytes(struct reader *r, const char *p, size_t n)
 	r->bytes += n;
 	mend_feed(r->m, p, n);
 	if (r->progress)
-		tell_progress(r);
+		tell_progress(r, 0);
 }
 
 /* ---- files ------------------------------------------------------------------------------------
@@ -132,6 +135,15 @@ static bool body_cb(void *arg, const char *p, size_t n)
 	else
 		read_bytes(d->r, p, n);
 	return true;
+}
+
+static void tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct download *d = arg;
+
+	(void)fd;
+	(void)what;
+	tell_progress(d->r, d->kept.len);
 }
 
 static void done_cb(void *arg, const struct fetch_result *r)
@@ -221,12 +233,18 @@ static void ask_symbols(struct download *d, const char *url, struct symbols *sym
 static int read_url(struct reader *r, struct symbols *symbols, struct err *err)
 {
 	struct download d = {.base = event_base_new(), .r = r, .kept = BUF_INIT, .keeping = true};
+	const struct timeval every = {.tv_usec = PROGRESS_EVERY_MS * 1000};
+	struct event *tick = NULL;
 	char *url = page_of(r->source);
 	int result = -1;
 
 	if (!d.base) {
 		err_set(err, "cannot make an event loop: %s", strerror(errno));
 		goto out;
+	}
+	if (r->progress) {
+		tick = event_new(d.base, -1, EV_PERSIST, tick_cb, &d);
+		event_add(tick, &every);
 	}
 	d.fetch = fetch_new(d.base, err);
 	if (!d.fetch || get(&d, url, CMD_SOURCE_MAX_BYTES, err) != 0)
@@ -240,6 +258,8 @@ static int read_url(struct reader *r, struct symbols *symbols, struct err *err)
 out:
 	buf_release(&d.kept);
 	fetch_free(d.fetch);
+	if (tick)
+		event_free(tick);
 	if (d.base)
 		event_base_free(d.base);
 	free(url);
@@ -248,19 +268,19 @@ out:
 
 /* ---- all of them ------------------------------------------------------------------------------
  */
-int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols,
+int cmd_source_read(const char *source, uint64_t began_ms, struct gdump *g, struct symbols *symbols,
 	struct buf *mended, struct err *err)
 {
 	struct reader r;
 	int result, code = CMD_IO;
 	bool cut;
 
-	begin_reading(&r, source, g);
+	begin_reading(&r, source, began_ms, g);
 	result = is_url(source) ? read_url(&r, symbols, err) : read_file(&r, err);
 	cut = mend_finish(r.m, err) != 0;
 	if (cut || r.cut)
 		gdump_cut(g);
-	if (r.progress && r.told_ms > r.began_ms)
+	if (r.told_ms > 0)
 		fputs("\r\x1b[K", stderr);
 	if (result == 0 && gdump_finish(g, cut ? NULL : err) == 0)
 		code = CMD_OK;

@@ -23,9 +23,11 @@
  * (err: it is no goroutine dump, and what it is).  A URL without a path, or of the pprof index, is
  * asked for its goroutine page with debug=1, which does not stop the target; of such a page the
  * target is asked for the names of hidden frames, into symbols, before g is fed.  An answer that
- * ended early is a dump that is cut.  mended, unless NULL, gets the words of what was mended.
+ * ended early is a dump that is cut.  Progress is shown from a second after began_ms on
+ * (clock_mono_ms), when the command began: of many sources none may take so long.  mended, unless
+ * NULL, gets the words of what was mended.
  */
-int cmd_source_read(const char *source, struct gdump *g, struct symbols *symbols,
+int cmd_source_read(const char *source, uint64_t began_ms, struct gdump *g, struct symbols *symbols,
 	struct buf *mended, struct err *err);
 
 /* Tells on standard error what is missing from a dump that was read: cut, lost, unreadable. */

@@ -1,8 +1,10 @@
 """Dumps of real programs that are too large to be kept, and dumps of which something is missing."""
 import os
+import pty
 import re
 import signal
 import subprocess
+import time
 
 import hostile
 import pytest
@@ -143,3 +145,40 @@ def test_losses_are_told(daemon, receiver, stops):
     lossy.chunked, lossy.missing = False, 50
     first = command("report", f"http://{server.address}").splitlines()
     assert "50 of them (5.0 %) could not be read" in first[1], first[:3]
+
+
+# ---- what takes longer than a second shows where it is, on a terminal only ----------------------------
+
+def slow(conn, path):
+    """An answer that comes after a while, and then in two pieces."""
+    if path.startswith("/debug/pprof/symbol"):
+        return hostile.answer(conn, b"num_symbols: 1\n")
+    time.sleep(1.8)
+    conn.sendall(hostile.head(length=len(hostile.DUMP)) + hostile.DUMP[:60])
+    time.sleep(0.7)
+    conn.sendall(hostile.DUMP[60:])
+
+
+def test_progress_on_a_terminal(stops, tmp_path):
+    server = hostile.Server(slow)
+    stops.append(server)
+    outside, terminal = pty.openpty()
+    with subprocess.Popen([LEAKWATCH, "report", f"http://{server.address}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal) as p:
+        os.close(terminal)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(outside, 4096)
+            except OSError:  # nobody has it open any more
+                break
+            if not piece:
+                break
+            shown += piece
+        out = p.stdout.read().decode()
+    os.close(outside)
+    assert p.returncode == 0 and "3 goroutines" in out, out
+    assert b": no answer yet, after 1 s" in shown and b": 0.0 MB, " in shown, shown
+    assert shown.endswith(b"\r\x1b[K"), shown  # nothing of it stays
+    assert "\x1b" not in out
+    p = subprocess.run([LEAKWATCH, "report", f"http://{server.address}"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert p.returncode == 0 and p.stderr == "" and p.stdout == out, p

@@ -180,6 +180,42 @@ static struct report_class *class_of(struct report *r, const struct stack *s)
 	return c;
 }
 
+/* Over all that a rule or a name can depend on, as printed. */
+static uint64_t hash_look(const struct report *r, const struct group *g, const struct stack *s)
+{
+	uint64_t h = (uint64_t)(uintptr_t)r; /* not known to who writes the dump */
+
+	h = hash64(&s->wait, sizeof(s->wait), h + s->unstarted);
+	for (size_t i = 0; i < g->nframes; i++) {
+		const struct frame *f = &g->frames[i];
+
+		h = hash64(f->func.p, f->func.len, h);
+		h = hash64(f->file.p, f->file.len, h + f->line);
+	}
+	for (size_t i = 0; i < g->nlabels; i++) {
+		h = hash64(g->labels[i].key.p, g->labels[i].key.len, h + 1);
+		h = hash64(g->labels[i].value.p, g->labels[i].value.len, h);
+	}
+	return h;
+}
+
+/* Most goroutines of a dump look like one before: asking all rules again would be most of the work.
+ */
+static struct report_class *class_seen(
+	struct report *r, const struct group *g, const struct stack *s)
+{
+	uint64_t h = hash_look(r, g, s);
+	struct str key = str_n((const char *)&h, sizeof(h));
+	struct report_class *c = map_get(r->seen, key);
+
+	if (c)
+		return c;
+	c = class_of(r, s);
+	if (map_count(r->seen) < REPORT_SEEN_MAX)
+		map_put(r->seen, key, c);
+	return c;
+}
+
 static void add_frame(struct buf *b, const struct frame *f)
 {
 	buf_addstr(b, f->func);
@@ -244,7 +280,7 @@ static void group_cb(void *arg, const struct group *g)
 	if (s.wait == WAIT_UNKNOWN && r->symbols)
 		s.wait = symbols_wait(r->symbols, g->hidden, g->nhidden);
 	state = state_of(g, &s);
-	c = class_of(r, &s);
+	c = class_seen(r, g, &s);
 	c->count += g->count;
 	c->oldest_minutes = MAX(c->oldest_minutes, g->minutes);
 	vote(r, c, &s, g->count);
@@ -276,6 +312,7 @@ struct report *report_new(const struct classifier *c, bool stacks)
 	r->classifier = c;
 	r->keep_stacks = stacks;
 	r->classes = map_new();
+	r->seen = map_new();
 	return r;
 }
 
@@ -386,6 +423,7 @@ void report_free(struct report *r)
 	while (map_next(r->classes, &at, &item))
 		free_maps(item.value);
 	map_free(r->classes, NULL);
+	map_free(r->seen, NULL);
 	map_free(r->states.map, NULL);
 	map_free(r->entries.map, NULL);
 	map_free(r->created_by.map, NULL);

@@ -13,6 +13,8 @@
 #include "report.h"
 #include "stack.h"
 
+#define REPORT_SEEN_MAX 65536 /* kinds of stacks whose class is remembered */
+
 /* One line of any list: only the fields that the list has are set. */
 struct counted {
 	struct str name; /* class, state, function, lock */
@@ -67,6 +69,7 @@ struct report {
 	struct gdump_stats stats;
 	bool keep_stacks;
 	struct map *classes; /* name -> struct report_class */
+	struct map *seen; /* hash of all that rules look at -> struct report_class */
 	struct report_class **sorted;
 	size_t nclasses;
 	uint64_t waiting[WAITING];

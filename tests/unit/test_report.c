@@ -401,9 +401,56 @@ static void http_requests_are_told_by_their_caller(void **state)
 	buf_release(&out);
 }
 
+/*
+ * The class of a stack that was seen before is remembered: all that rules look at has to tell two
+ * apart, what they do not look at may not.
+ */
+static void remembers_a_class_by_all_that_rules_see(void **state)
+{
+	struct label_match tenant = {.key = STR_LIT("tenant"),
+		.values = {(struct pattern[]){{.text = STR_LIT("acme")}}, 1}};
+	const struct rule by_all[] = {
+		{.name = STR_LIT("of-acme"), .match = {.labels = &tenant, .nlabels = 1}},
+		{.name = STR_LIT("sleeps"), .match = {.waits = 1u << WAIT_SLEEP}},
+		{.name = STR_LIT("line-8"),
+			.match = {.file = {(struct pattern[]){{.text = STR_LIT("a.go:8")}}, 1}}},
+		{.name = STR_LIT("split"),
+			.match = {.entry = {(struct pattern[]){{.text = STR_LIT("main.s")}}, 1}},
+			.split_by = STR_LIT("tenant")},
+	};
+	static const char text[] =
+		"goroutine 1 [select]:\nmain.f(0x1)\n\t/src/a.go:7 +0x1\n\n"
+		"goroutine 2 [select, 3 minutes]:\nmain.f(0x2)\n\t/src/a.go:7 +0x2\n\n"
+		"goroutine 3 [sleep]:\nmain.f(0x1)\n\t/src/a.go:7 +0x1\n\n"
+		"goroutine 4 [select]:\nmain.f(0x1)\n\t/src/a.go:8 +0x1\n\n"
+		"goroutine 5 [select] {tenant: acme}:\nmain.f(0x1)\n\t/src/a.go:7 +0x1\n\n"
+		"goroutine 6 [select] {tenant: b}:\nmain.s(0x1)\n\t/src/a.go:7 +0x1\n\n"
+		"goroutine 7 [select] {tenant: c}:\nmain.s(0x1)\n\t/src/a.go:7 +0x1\n\n"
+		"goroutine 8 [select] {tenant: b}:\nmain.s(0x1)\n\t/src/a.go:7 +0x1\n\n";
+	static const struct {
+		const char *name;
+		uint64_t count;
+	} want[] = {{"main.f", 2}, {"split{tenant=b}", 2}, {"line-8", 1}, {"of-acme", 1},
+		{"sleeps", 1}, {"split{tenant=c}", 1}};
+	struct classifier *c = classifier_new(by_all, ARRAY_LEN(by_all), NULL);
+	struct report *r = report_of(c, text, false);
+
+	(void)state;
+	assert_int_equal(report_class_count(r), ARRAY_LEN(want));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct str name;
+
+		assert_int_equal(report_class_at(r, i, &name), want[i].count);
+		assert_true(str_is(name, want[i].name));
+	}
+	report_free(r);
+	classifier_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(remembers_a_class_by_all_that_rules_see),
 		cmocka_unit_test(json_has_the_keys_of_the_contract),
 		cmocka_unit_test(the_example_is_the_usual_stack),
 		cmocka_unit_test(classes_are_limited),

@@ -13,8 +13,10 @@
 #define FD_GRAIN      .003 /* of a mean of several whole numbers */
 #define BYTE_GRAIN    (4096.0 * 4096 / 12)
 
+/* Single precision halves what a target takes; it is some 60 bytes of a GiB. */
 struct point {
-	double t, load, total, metric[COST_METRICS], count[COST_CLASSES];
+	double t;
+	float load, total, metric[COST_METRICS], count[COST_CLASSES];
 };
 
 /* Sums while a window or a point is being made. */
@@ -71,12 +73,14 @@ uint64_t cost_version(const struct cost *c)
 
 static struct point mean_of(const struct making *m)
 {
-	struct point p = {.t = m->t / m->n, .load = m->load / m->n, .total = m->total / m->n};
+	struct point p = {.t = m->t / m->n,
+		.load = (float)(m->load / m->n),
+		.total = (float)(m->total / m->n)};
 
 	for (int i = 0; i < COST_METRICS; i++)
-		p.metric[i] = m->metric[i] / m->n;
+		p.metric[i] = (float)(m->metric[i] / m->n);
 	for (int i = 0; i < COST_CLASSES; i++)
-		p.count[i] = m->count[i] / m->n;
+		p.count[i] = (float)(m->count[i] / m->n);
 	return p;
 }
 
@@ -127,9 +131,9 @@ static void close_window(struct cost *c)
 
 	for (int i = 0; i < COST_METRICS; i++) {
 		if (i == COST_HEAP || i == COST_GO)
-			p.metric[i] = foot_of(&c->window, i);
+			p.metric[i] = (float)foot_of(&c->window, i);
 		else if (i != COST_FDS)
-			p.metric[i] = c->window.floor[i];
+			p.metric[i] = (float)c->window.floor[i];
 	}
 	memset(&c->window, 0, sizeof(c->window));
 	add_to(&c->next, &p);
@@ -147,7 +151,7 @@ static void close_window(struct cost *c)
 
 void cost_sample(struct cost *c, double t, const double *values, double load, double total)
 {
-	struct point p = {.t = t, .load = load, .total = total};
+	struct point p = {.t = t, .load = (float)load, .total = (float)total};
 
 	if (!isfinite(t) || !isfinite(total))
 		return;
@@ -158,7 +162,8 @@ void cost_sample(struct cost *c, double t, const double *values, double load, do
 			close_window(c);
 		c->ends = t + c->window_s;
 	}
-	memcpy(p.metric, values, sizeof(p.metric));
+	for (int i = 0; i < COST_METRICS; i++)
+		p.metric[i] = (float)values[i];
 	add_to(&c->window, &p);
 }
 
@@ -196,7 +201,7 @@ static void fill_column(struct cost *c, int column, double count, double since, 
 	for (size_t i = 0; i < c->n; i++) {
 		double along = fmax(0, (c->points[i].t - since) / (now - since));
 
-		c->points[i].count[column] = base + along * (count - base);
+		c->points[i].count[column] = (float)(base + along * (count - base));
 	}
 	c->next.count[column] = c->next.n * count;
 	c->window.count[column] = (c->window.n - 1) * count;

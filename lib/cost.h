@@ -14,7 +14,7 @@
  * Descriptors are compared by means.  Points are means of windows; when the history is full,
  * neighbours are joined, and points are twice as long from then on.
  *
- * Pure and bounded: 8 KiB a target.  Time comes in with each sample.  The detector's clock
+ * Pure and bounded: 5 KiB a target.  Time comes in with each sample.  The detector's clock
  * (window_s) scales the windows.
  *
  * Each scrape that has both endpoints: cost_sample, then cost_count for each class that moves.

@@ -45,8 +45,9 @@ json_t *cmd_rows_targets(struct cmd_db *db, struct err *err);
  * total and metrics into others. */
 int cmd_rows_series(
 	struct cmd_db *db, const json_t *target, json_t *classes, json_t *others, struct err *err);
-/* What memory does, of each target where it grows: text, target and the parts. */
-json_t *cmd_rows_memory(struct cmd_db *db, struct err *err);
+/* What memory does, of each target where it grows: text, target and the parts.  Targets get the
+ * member each: what one goroutine of their worst class holds, or null. */
+json_t *cmd_rows_memory(struct cmd_db *db, json_t *targets, struct err *err);
 /* Pending and firing, and those resolved since; newest first. */
 json_t *cmd_rows_alerts(struct cmd_db *db, int64_t resolved_since_ms, struct err *err);
 

@@ -1,5 +1,6 @@
 /* Rows of the store as JSON, which is also what the texts of the commands are made of. */
 #include "cmd_db.h"
+#include "map.h"
 #include "silence.h"
 
 #include <stdio.h>
@@ -146,6 +147,8 @@ static void cost_cb(void *arg, const struct store_fact *r)
 	json_t *each = cmd_db_object(r->body);
 
 	json_object_del(each, "run");
+	json_object_del(each, "target");
+	json_object_del(each, "class");
 	set_time(each, "at", r->at_ms);
 	json_object_set_new(arg, "each", each);
 }
@@ -356,25 +359,55 @@ int cmd_rows_alert_past(struct cmd_db *db, json_t *alert, struct err *err)
 	return store_read_deliveries(db->store, id, delivery_cb, deliveries, err);
 }
 
-/* ---- memory of all targets --------------------------------------------------- */
+/* ---- facts of all targets --------------------------------------------------- */
 
-static void all_memory_cb(void *arg, const struct store_fact *r)
+struct host_sink {
+	json_t *memory;
+	struct map *by_name; /* targets, borrowed */
+};
+
+/* What one goroutine of a target's worst class holds. */
+static void set_each(const struct host_sink *sink, json_t *each)
 {
-	json_t *memory = cmd_db_object(r->body);
+	json_t *target = map_get(sink->by_name, cmd_rows_str(each, "target"));
 
-	if (cmd_rows_str(memory, "text").len) {
-		set_time(memory, "at", r->at_ms);
-		json_array_append(arg, memory);
-	}
-	json_decref(memory);
+	if (!target || !str_eq(cmd_rows_str(each, "class"), cmd_rows_str(target, "verdict_of")))
+		return;
+	json_object_del(each, "target");
+	json_object_del(each, "class");
+	json_object_del(each, "run");
+	json_object_set(target, "each", each);
 }
 
-json_t *cmd_rows_memory(struct cmd_db *db, struct err *err)
+static void all_facts_cb(void *arg, const struct store_fact *r)
 {
-	json_t *rows = json_array();
+	const struct host_sink *sink = arg;
+	json_t *fact = cmd_db_object(r->body);
 
-	if (store_read_facts(db->store, STORE_COST, 0, all_memory_cb, rows, err) == 0)
-		return rows;
-	json_decref(rows);
+	set_time(fact, "at", r->at_ms);
+	if (cmd_rows_str(fact, "text").len)
+		json_array_append(sink->memory, fact);
+	else if (cmd_rows_str(fact, "class").len)
+		set_each(sink, fact);
+	json_decref(fact);
+}
+
+json_t *cmd_rows_memory(struct cmd_db *db, json_t *targets, struct err *err)
+{
+	struct host_sink sink = {.memory = json_array(), .by_name = map_new()};
+	json_t *row;
+	size_t i;
+	int rc;
+
+	json_array_foreach(targets, i, row)
+	{
+		json_object_set_new(row, "each", json_null());
+		map_put(sink.by_name, cmd_rows_str(row, "target"), row);
+	}
+	rc = store_read_facts(db->store, STORE_COST, 0, all_facts_cb, &sink, err);
+	map_free(sink.by_name, NULL);
+	if (rc == 0)
+		return sink.memory;
+	json_decref(sink.memory);
 	return NULL;
 }

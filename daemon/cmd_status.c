@@ -84,7 +84,7 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 	if (!targets)
 		return NULL;
 	alerts = cmd_rows_alerts(db, INT64_MAX, err);
-	memory = alerts ? cmd_rows_memory(db, err) : NULL;
+	memory = alerts ? cmd_rows_memory(db, targets, err) : NULL;
 	if (!memory || store_load_owed(db->store, owed_cb, &owed, err) < 0) {
 		json_decref(targets);
 		json_decref(alerts);
@@ -157,6 +157,10 @@ static void add_worst(struct buf *out, const json_t *row)
 		if (cmd_rows_num(row, "rate_per_hour") > 0)
 			buf_adds(out, ", ");
 		cmd_db_add_rate(out, cmd_rows_num(row, "rate_per_hour"), of);
+		if (json_is_object(json_object_get(row, "each"))) {
+			buf_adds(out, "; each holds ");
+			cmd_db_add_each(out, json_object_get(row, "each"));
+		}
 	}
 	if (cmd_rows_str(row, "why").len)
 		buf_addf(out, "; %.*s", STR_ARG(cmd_rows_str(row, "why")));

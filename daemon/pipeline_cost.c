@@ -181,6 +181,8 @@ void target_cost_write(struct target *t, struct slot *s, struct store_batch *b)
 	if (s->cost.stored || isnan(s->cost.at))
 		return;
 	doc = json_object();
+	json_object_set_new(doc, "target", json_sprintf("%s/%s", t->job_name, t->instance));
+	json_object_set_new(doc, "class", json_str(str_of(s->series->name)));
 	for (int m = 0; m < COST_METRICS; m++) {
 		const struct cost_range *r = &s->cost.each[m];
 

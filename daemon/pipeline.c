@@ -273,6 +273,7 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 
 	(void)arg;
 	p->cycles++;
+	pipeline_mind_clock(p, c->at_ms);
 	p->now_ms = c->at_ms;
 	p->batch = p->events.begin(p->events.arg);
 	if (t->between) {

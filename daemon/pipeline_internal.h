@@ -28,6 +28,7 @@ struct metric {
 	double saved;
 };
 
+#define CLOCK_SET_MS	 60000 /* back by more than that: the clock was set */
 #define PIPELINE_WHY_MAX ERR_MAX
 /* Begins the info of a run whose start the process did not tell. */
 #define PIPELINE_INFERRED "start inferred"

@@ -49,6 +49,8 @@ void target_put_gone(struct target *t, int64_t now_ms);
 /* pipeline_load.c, pipeline_restore.c */
 void loaded_free(struct loaded *l);
 int target_take_loaded(struct target *t, int64_t now_ms, struct err *err);
+/* A cycle comes at that time: the clock may have been set back since the one before. */
+void pipeline_mind_clock(struct pipeline *p, int64_t at_ms);
 void target_restore_findings(struct target *t);
 
 /* pipeline_view.c */

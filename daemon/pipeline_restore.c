@@ -159,6 +159,8 @@ struct replay {
 	double *selected; /* by selector */
 	struct map *slot_of, *metric_of; /* series id -> index + 1 */
 	uint64_t scrapes;
+	int64_t at_ms; /* of the row before */
+	uint64_t set_back; /* the row at which the clock was set back last; 0: at none */
 };
 
 static bool endpoint_got(const struct slot *s, unsigned got)
@@ -199,6 +201,8 @@ static void replay_cb(
 	take_values(r, v, n);
 	if (scrape->got & STORE_GOT_GOROUTINES)
 		t->last_at = at;
+	if (r->scrapes < r->set_back)
+		return;
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct slot *s = &t->slots[i];
 		struct series_context ctx;
@@ -210,6 +214,23 @@ static void replay_cb(
 		if (!isnan(ctx.subtract))
 			series_sample(s->series, &t->rules->config->detect, at, r->value[i], &ctx);
 	}
+}
+
+/*
+ * Rows come in the order in which they were written.  After the clock was set back all records are
+ * written anew (pipeline.c): none is older than that, whatever the times of the rows before say.
+ */
+static void find_set_back_cb(
+	void *arg, const struct store_scrape *scrape, const struct store_value *v, size_t n)
+{
+	struct replay *r = arg;
+
+	(void)v;
+	(void)n;
+	r->scrapes++;
+	if (r->at_ms - scrape->at_ms > CLOCK_SET_MS)
+		r->set_back = r->scrapes;
+	r->at_ms = scrape->at_ms;
 }
 
 static void index_series(struct target *t, struct replay *r)
@@ -244,11 +265,31 @@ static int replay_samples(struct target *t, struct err *err)
 	r.metric_of = map_new();
 	index_series(t, &r);
 	rc = store_load_scrapes(
-		t->p->loaded->store, t->id, (int64_t)(from * 1000), replay_cb, &r, err);
+		t->p->loaded->store, t->id, (int64_t)(from * 1000), find_set_back_cb, &r, err);
+	r.scrapes = 0;
+	if (rc == 0)
+		rc = store_load_scrapes(
+			t->p->loaded->store, t->id, (int64_t)(from * 1000), replay_cb, &r, err);
 	map_free(r.slot_of, NULL);
 	map_free(r.metric_of, NULL);
 	free(r.value);
 	return rc;
+}
+
+/*
+ * After that, what is stored of the detectors has times that are still to come: all of it is stored
+ * anew, after the sample that takes it along (detect_sample).
+ */
+void pipeline_mind_clock(struct pipeline *p, int64_t at_ms)
+{
+	if (p->now_ms - at_ms <= CLOCK_SET_MS)
+		return;
+	log_msg(LEVEL_WARNING, "the clock was set back by %lld s",
+		(long long)(p->now_ms - at_ms) / 1000);
+	for (size_t i = 0; i < p->ntargets; i++) {
+		for (size_t k = 0; k < p->targets[i]->nslots; k++)
+			p->targets[i]->slots[k].series->recorded_at = 0;
+	}
 }
 
 /* ---- findings of alerts that stand ---- */
@@ -307,5 +348,11 @@ int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 	if (replay_samples(t, err) ||
 		store_load_all_runs(t->p->loaded->store, t->id, run_cb, t, err))
 		return -1;
+	for (size_t i = 0; i < t->nslots; i++) {
+		struct series *s = t->slots[i].series;
+
+		if (s->recorded_at * 1000 > (double)now_ms)
+			s->recorded_at = 0; /* the clock was set back while nothing ran */
+	}
 	return target_cost_load(t, t->p->loaded->store, err);
 }

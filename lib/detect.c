@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CLOCK_SET      MINUTE /* a sample that much older than the last: no jitter */
 #define LINGER	       HOUR /* watching ends this long after the last rise was seen */
 #define HELD_SHORTEST  (6 * HOUR) /* without a new top */
 #define HELD_LONGEST   (72 * HOUR)
@@ -537,6 +538,12 @@ void detect_sample(struct detect *d, double t, double value, double load)
 		d->value = value;
 	}
 	t -= d->base;
+	if (d->last - t > CLOCK_SET) {
+		/* The clock was set back.  All is told from base on, so base moves: this sample
+		 * comes right after the last one. */
+		d->base += t - d->last;
+		t = d->last;
+	}
 	if (t - d->last > FORGET) {
 		begin_anew(d, t);
 		d->value = value;

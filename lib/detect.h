@@ -96,7 +96,11 @@ void detect_zero_since(struct detect *d, double from, double now);
  * rise that would reach it within hours is told sooner.  Not part of the record.
  */
 void detect_set_limit(struct detect *d, double limit);
-/* load is NAN where there is none.  A time or value that is not finite is ignored. */
+/*
+ * load is NAN where there is none.  A time or value that is not finite is ignored.  A sample more
+ * than a minute older than the last one says that the clock was set back: it counts as the next
+ * one, and what was before it lies as long before it by the new clock.
+ */
 void detect_sample(struct detect *d, double t, double value, double load);
 /* The process was found to have restarted at t. */
 void detect_restart(struct detect *d, double t);

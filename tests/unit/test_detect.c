@@ -195,6 +195,31 @@ static void scaled_clock_is_the_same_clock(void **state)
 	detect_free(b);
 }
 
+/* The clock is set back in the midst of a rise: told as soon, with the same rate, and since when by
+ * the new clock. */
+static void clock_set_back(void **state)
+{
+	struct heard plain, set;
+	struct detect *a = new_detect(&plain), *b = new_detect(&set);
+	double back = 3600 + 7;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		double t = T0 + 30 + i * 60, v = 20 + i / 10;
+
+		detect_sample(a, t, v, NAN);
+		detect_sample(b, i < 400 ? t : t - back, v, NAN);
+	}
+	if (plain.leaking != 1 || set.leaking != 1)
+		fail_msg("leaking %d times, and %d with the clock set back", plain.leaking,
+			set.leaking);
+	assert_true(fabs(set.leaking_at + back - plain.leaking_at) <= 600);
+	assert_true(fabs(set.first_leaking.rate_per_hour - 6) < .3);
+	assert_true(fabs(detect_verdict(b)->since + back - detect_verdict(a)->since) <= 120);
+	detect_free(a);
+	detect_free(b);
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
 
 /* Rises, stops, is held, comes back. */
@@ -971,6 +996,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scaled_clock),
 		cmocka_unit_test(scaled_clock_is_the_same_clock),
+		cmocka_unit_test(clock_set_back),
 		cmocka_unit_test(held_then_back),
 		cmocka_unit_test(new_level),
 		cmocka_unit_test(held_then_grows),

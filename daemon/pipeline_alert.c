@@ -273,15 +273,33 @@ static struct str version_of(
 	return told.len ? told : versions_at(&t->versions, since_ms);
 }
 
-static bool has_finding(const struct target *t, const struct finding *like)
+static const struct finding *finding_like(const struct target *t, const struct finding *like)
 {
 	for (size_t i = 0; i < finding_count(t->findings); i++) {
 		const struct finding *f = finding_at(t->findings, i);
 
 		if (f->kind == like->kind && strcmp(f->class, like->class) == 0)
-			return true;
+			return f;
 	}
-	return false;
+	return NULL;
+}
+
+/* One that does not leak counts when it has been seen for half as long as the leak took already. */
+static bool seen_long_enough(const struct target *t, double since, double now)
+{
+	double from = isnan(t->first_at) ? now : t->first_at;
+
+	if (!isnan(t->run_start))
+		from = fmax(from, t->run_start);
+	return isnan(since) || now - from >= (now - since) / 2;
+}
+
+/* Goroutines and descriptors an hour; bytes would want a unit. */
+static double rate_to_tell(const struct finding *f)
+{
+	if (!f || !f->primary || series_kind_unit(f->primary->kind) == DETECT_BYTES)
+		return NAN;
+	return f->primary->verdict.rate_per_hour;
 }
 
 /* How it is with the other instances of the job that are scraped now. */
@@ -292,10 +310,18 @@ static void add_fleet(const struct target *t, const struct finding *finding, str
 
 	for (size_t i = 0; i < p->ntargets; i++) {
 		const struct target *o = p->targets[i];
+		const struct finding *its;
+		enum fleet_state state = FLEET_UNKNOWN;
 
-		if (o->job == t->job && (o->up || o == t))
-			fleet_add(&fleet, str_of(o->instance), versions_at(&o->versions, p->now_ms),
-				has_finding(o, finding));
+		if (o->job != t->job || (!o->up && o != t))
+			continue;
+		its = finding_like(o, finding);
+		if (its)
+			state = FLEET_LEAKS;
+		else if (seen_long_enough(o, finding->since, (double)p->now_ms / 1000))
+			state = FLEET_CLEAN;
+		fleet_add(&fleet, str_of(o->instance), versions_at(&o->versions, p->now_ms), state,
+			rate_to_tell(its));
 	}
 	fleet_words(&fleet, out);
 }

@@ -4,10 +4,12 @@
 
 #include <math.h>
 
-/* The id of a slot's class in the cost history. */
-static uint32_t id_of(const struct target *t, const struct slot *s)
+/* Places of slots change with the rules, so that they have numbers of their own. */
+static uint32_t id_of(struct target *t, struct slot *s)
 {
-	return (uint32_t)(s - t->slots) + 1;
+	if (!s->cost.id)
+		s->cost.id = ++t->cost_ids;
+	return s->cost.id;
 }
 
 static double sum_of(double a, double b)
@@ -44,7 +46,7 @@ void target_cost_sample(struct target *t, double now)
 	cost_sample(t->cost, now, values, vitals_selected(t->vitals, t->load),
 		(double)tally_total(t->tally));
 	for (size_t i = 0; i < t->nslots; i++) {
-		const struct slot *s = &t->slots[i];
+		struct slot *s = &t->slots[i];
 		const struct verdict *v = &s->series->verdict;
 
 		if (is_class(s) && (v->state > VERDICT_OK || cost_follows(t->cost, id_of(t, s))))
@@ -53,7 +55,7 @@ void target_cost_sample(struct target *t, double now)
 }
 
 /* Other classes of the finding that a series belongs to. */
-static size_t companions(const struct target *t, const struct slot *s, uint32_t *out)
+static size_t companions(struct target *t, const struct slot *s, uint32_t *out)
 {
 	size_t n = 0;
 

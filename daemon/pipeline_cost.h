@@ -15,6 +15,7 @@ struct target;
 struct slot_cost {
 	struct cost_range each[COST_METRICS]; /* estimate NAN: not told */
 	double at; /* NAN: never told, and each is nothing */
+	uint32_t id; /* of the class in the history; 0: none yet */
 	bool stored;
 };
 

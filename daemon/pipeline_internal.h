@@ -70,6 +70,7 @@ struct target {
 	int load; /* the job's load_metric, or -1 */
 	struct host *host; /* where it runs on this host, or NULL */
 	struct cost *cost; /* NULL while its metrics were never read */
+	uint32_t cost_ids; /* given to slots so far */
 	uint64_t cost_version; /* of the answers in the slots */
 	/* history */
 	double first_at; /* Unix time of the first whole body; NAN before */

@@ -34,6 +34,7 @@ struct cost {
 	struct point points[COST_POINTS];
 	size_t n;
 	uint32_t ids[COST_CLASSES]; /* 0: free */
+	unsigned told; /* bits: columns that were counted in this window */
 	uint64_t version;
 };
 
@@ -125,10 +126,22 @@ static double foot_of(const struct making *m, int metric)
 	return m->n > 1 ? low - spread / (m->n - 1) : low;
 }
 
+/* A class that is not told any more is gone: nothing is known of it. */
+static void forget_untold(struct cost *c)
+{
+	for (unsigned i = 0; i < COST_CLASSES; i++) {
+		if (c->ids[i] && !(c->told & 1u << i))
+			cost_forget(c, c->ids[i]);
+	}
+	c->told = 0;
+}
+
 static void close_window(struct cost *c)
 {
-	struct point p = mean_of(&c->window);
+	struct point p;
 
+	forget_untold(c);
+	p = mean_of(&c->window);
 	for (int i = 0; i < COST_METRICS; i++) {
 		if (i == COST_HEAP || i == COST_GO)
 			p.metric[i] = (float)foot_of(&c->window, i);
@@ -235,6 +248,7 @@ void cost_count(struct cost *c, uint32_t id, double count, double since, double 
 		fill_column(c, column, count, since, base);
 	}
 	c->window.count[column] += count;
+	c->told |= 1u << column;
 }
 
 bool cost_follows(const struct cost *c, uint32_t id)

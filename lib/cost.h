@@ -56,7 +56,8 @@ void cost_sample(struct cost *c, double t, const double *values, double load, do
  */
 void cost_count(struct cost *c, uint32_t id, double count, double since, double base);
 bool cost_follows(const struct cost *c, uint32_t id);
-/* The class is gone, or its id is given to another one. */
+/* The class is gone (one that is not told for a window is forgotten by itself), or its id is given
+ * to another one. */
 void cost_forget(struct cost *c, uint32_t id);
 
 /*

@@ -240,6 +240,24 @@ static void test_room(void **state)
 	cost_free(c);
 }
 
+/* One that is not told any more is forgotten, and does not count as having gone to 0. */
+static void test_untold(void **state)
+{
+	struct play p = {.c = cost_new(120), .t = 1e9};
+	struct cost_range r;
+
+	(void)state;
+	p.friend = 500;
+	leak(&p, 700, 400, 2, 0);
+	p.friend = 0;
+	assert_true(cost_follows(p.c, 9));
+	leak(&p, 300, 0, 2, 0);
+	assert_false(cost_follows(p.c, 9));
+	assert_true(cost_each(p.c, 7, NULL, 0, COST_FDS, &r));
+	assert_true(near(r.estimate, 2, .05));
+	cost_free(p.c);
+}
+
 /* Times and numbers that are none, a clock that is set back: ignored, and no harm done. */
 static void test_odd_samples(void **state)
 {
@@ -273,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_in_step),
 		cmocka_unit_test(test_with_load),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_untold),
 		cmocka_unit_test(test_odd_samples),
 	};
 

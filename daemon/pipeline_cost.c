@@ -25,7 +25,8 @@ static void values_now(const struct target *t, double *values)
 	values[COST_HEAP] = vitals_get(v, VITAL_HEAP_INUSE);
 	values[COST_STACK] = vitals_get(v, VITAL_STACK);
 	values[COST_GO] = sum_of(values[COST_HEAP], values[COST_STACK]);
-	values[COST_MEMORY] = vitals_get(v, VITAL_RESIDENT);
+	values[COST_MEMORY] =
+		target_host_known(t) ? target_host_anon(t) : vitals_get(v, VITAL_RESIDENT);
 }
 
 static bool is_class(const struct slot *s)

@@ -142,6 +142,13 @@ void target_host_reset(struct target *t)
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
+bool target_host_known(const struct target *t)
+{
+	const struct host *h = t->host;
+
+	return h && (h->memory.has_cgroup || h->memory.has_process);
+}
+
 double target_host_anon(const struct target *t)
 {
 	const struct host *h = t->host;
@@ -206,10 +213,14 @@ static double held_by_goroutines(const struct target *t)
 
 void target_host_sample(struct target *t, double now)
 {
+	struct slot *s = target_slot(t, SERIES_ANON, (struct str){0});
 	struct host *h = t->host;
 	struct memory_growth g;
 	double parts[MEMORY_PARTS];
 
+	/* What is no longer told may not speak for memory: else resident memory were silent. */
+	if (s && !target_host_known(t))
+		s->series->value = NAN;
 	if (!h || !h->fresh)
 		return;
 	h->fresh = false;

@@ -66,6 +66,7 @@ struct host {
 void pipeline_set_place(struct target *t, struct str cgroup, struct str pid);
 void target_host_free(struct target *t);
 void target_host_look(struct target *t); /* at the beginning of a cycle */
+bool target_host_known(const struct target *t); /* the newest look found it */
 double target_host_anon(const struct target *t); /* NAN: not told in this cycle */
 double target_host_limit(const struct target *t); /* of the cgroup; NAN: none */
 void target_host_sample(struct target *t, double now);

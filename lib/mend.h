@@ -7,6 +7,7 @@
  * no-break spaces; the records and prefixes of Docker (json-file), CRI, journald, syslog, compose,
  * kubectl and any other logger whose prefix differs in its digits only; quotation and indentation;
  * a dump inside a string with \n and \t (JSON, logfmt); lines that were wrapped or double-spaced;
+ * frames of debug=1 whose columns, or whose file, stand on lines of their own;
  * "#" that Markdown ate.  Lines of others between a function and its place are put behind both.
  *
  * What is not damaged goes through as it is, binary data (a debug=0 profile) too.  It does not

@@ -392,6 +392,45 @@ static bool continue_file(struct mend *m, struct str line)
 	return more;
 }
 
+/* "main.f+0x1d": ends in "+0x" and hex digits. */
+static bool ends_in_offset(struct str s)
+{
+	size_t n = s.len;
+
+	while (n > 0 && is_hex_digit(s.p[n - 1]))
+		n--;
+	return n < s.len && n > 3 && s.p[n - 1] == 'x' && s.p[n - 2] == '0' && s.p[n - 3] == '+';
+}
+
+/* "/src/a.go:38", with or without "#" before it; not the end of a word that was wrapped. */
+static bool is_place(struct str s)
+{
+	size_t n = s.len;
+
+	while (n > 0 && is_digit(s.p[n - 1]))
+		n--;
+	return n < s.len && n > 1 && s.p[n - 1] == ':' && str_chr(s, '\t') < 0 &&
+	       (str_chr(s, ' ') < 0 || s.p[0] == '/');
+}
+
+/* Loggers of lines tear a frame's columns apart, and some listings give the file a line of its own.
+ */
+static bool continue_cells(struct mend *m, struct str line)
+{
+	struct str held = buf_str(&m->held), cell = no_end_blanks(line);
+	bool hash = cell.len > 1 && cell.p[0] == '#' && is_blank(cell.p[1]), joins;
+
+	cell = no_front_blanks(str_from(cell, hash));
+	joins = ends_in_offset(held) ? is_place(cell)
+				     : !hash && mend_is_whole_frame(held) && ends_in_offset(cell);
+	if (!joins || held.len + cell.len > MEND_LINE_MAX)
+		return false;
+	buf_addc(&m->held, '\t');
+	buf_addstr(&m->held, cell);
+	m->done |= MEND_WRAPS;
+	return true;
+}
+
 static bool continue_held(struct mend *m, struct str line, uint32_t number)
 {
 	switch (m->kind) {
@@ -413,6 +452,8 @@ static bool continue_held(struct mend *m, struct str line, uint32_t number)
 	case HELD_COUNT:
 		return is_more_counters(line) && join(m, &m->held, line, COUNT_JOINS_MAX);
 	case HELD_FRAME:
+		if (continue_cells(m, line))
+			return true;
 		if (line.len == 0 || line.p[0] == '#' || mend_is_count_head(line) ||
 			is_bare_frame(line) ||
 			(mend_is_whole_frame(buf_str(&m->held)) && !is_digits(line)))

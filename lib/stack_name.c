@@ -103,14 +103,36 @@ static struct str rewrite(struct arena *a, struct str name)
 	return str_n(p, n);
 }
 
+/*
+ * A method value before Go 1.12: "pkg.(*Broker).(pkg.responseReceiver)-fm", the inner path being as
+ * long as the outer one or what vendoring made of it.  Given without "-fm".
+ */
+static struct str old_method_value(struct arena *a, struct str name)
+{
+	struct str inner = str_n(name.p, name.len - 1);
+	ptrdiff_t open = str_rchr(inner, '('), dot;
+
+	if (open < 2 || name.p[open - 1] != '.' || name.p[open + 1] == '*')
+		return name;
+	inner = str_from(inner, (size_t)open + 1);
+	dot = str_rchr(inner, '.');
+	if (dot < 0)
+		return name;
+	inner = str_from(inner, (size_t)dot + 1);
+	return str_of(
+		arena_printf(a, "%.*s%.*s", STR_ARG(str_n(name.p, (size_t)open)), STR_ARG(inner)));
+}
+
 struct str stack_name(struct arena *a, struct str name)
 {
-	struct str path;
+	struct str path, whole = name;
 	bool to_rewrite = false;
 
 	if (str_is(name, "runtime.gopanic"))
 		return STR("panic");
 	name = cut_wrapper(name);
+	if (name.len && name.len < whole.len && name.p[name.len - 1] == ')')
+		name = old_method_value(a, name);
 	for (size_t i = 0; i < name.len && !to_rewrite; i++) {
 		to_rewrite = (name.p[i] == '[' && !is_elided(name, i)) ||
 			     (name.p[i] == '%' && str_starts(str_from(name, i), STR("%2e")));

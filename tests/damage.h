@@ -302,6 +302,42 @@ static inline void damage_no_hash(struct str text, struct buf *out)
 	}
 }
 
+/* A logger of lines that takes tabs for line ends: the columns of a frame stand below each other.
+ */
+static inline void damage_cells(struct str text, struct buf *out)
+{
+	struct str line;
+
+	while (str_line(&text, &line)) {
+		bool frame = str_starts(line, STR("#\t"));
+
+		buf_addstr(out, frame ? STR("# ") : STR(""));
+		for (size_t i = frame ? 2 : 0; i < line.len; i++) {
+			if (line.p[i] != '\t')
+				buf_addc(out, line.p[i]);
+			else if (line.p[i - 1] != '\t')
+				buf_addc(out, '\n');
+		}
+		buf_addc(out, '\n');
+	}
+}
+
+/* The file of a frame on a line of its own. */
+static inline void damage_own_line(struct str text, struct buf *out)
+{
+	struct str line;
+
+	while (str_line(&text, &line)) {
+		ptrdiff_t at = str_starts(line, STR("#\t")) ? str_rchr(line, '\t') : -1;
+
+		if (at > 2)
+			buf_addf(out, "%.*s\n#\t%.*s\n", (int)at, line.p,
+				STR_ARG(str_from(line, (size_t)at)));
+		else
+			buf_addf(out, "%.*s\n", STR_ARG(line));
+	}
+}
+
 /* Log lines in the middle of stacks; the parser counts them. */
 static inline void damage_interleaved(struct str text, struct buf *out)
 {

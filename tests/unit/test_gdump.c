@@ -666,6 +666,31 @@ static void holds_its_limits(void **state)
 	buf_release(&b);
 }
 
+/* Scanners with a buffer of 64 KiB stop at such a line, and lose all that follows. */
+static void reads_lines_of_70_kb(void **state)
+{
+	struct buf text = BUF_INIT, out = BUF_INIT;
+
+	(void)state;
+	buf_adds(&text, "goroutine 1 [select]:\nmain.f(");
+	for (int i = 0; i < 10000; i++)
+		buf_addf(&text, "0x%x, ", i);
+	buf_adds(&text, "...)\n\t/src/a.go:7 +0x1d\n\ngoroutine 2 [select] {k: \"");
+	for (int i = 0; i < 70000; i++)
+		buf_addc(&text, 'v');
+	buf_adds(&text, "\"}:\n" FRAME "\ngoroutine 3 [select]:\n" FRAME "\n");
+	assert_true(text.len > 140000);
+	for (size_t piece = 0; piece < 30000; piece += 9999) {
+		buf_reset(&out);
+		render_dump(&out, buf_str(&text), piece);
+		assert_non_null(strstr(out.p, "#1 [select] 0m" SEEN "\n#2 [select] 0m {k=vvv"));
+		assert_non_null(strstr(out.p, "}" SEEN "\n#3 [select] 0m" SEEN "\n"));
+		assert_non_null(strstr(out.p, " parsed=3 records=3 duplicates=0 lost=0 bad=0 "));
+	}
+	buf_release(&text);
+	buf_release(&out);
+}
+
 static bool is_truncated(size_t size)
 {
 	static const struct str dump = STR_LIT("goroutine 1 [select]:\n" FRAME "\n");
@@ -790,6 +815,7 @@ int main(void)
 		cmocka_unit_test(tells_where_the_root_is_lost),
 		cmocka_unit_test(asks_for_known_records),
 		cmocka_unit_test(holds_its_limits),
+		cmocka_unit_test(reads_lines_of_70_kb),
 		cmocka_unit_test(tells_the_cut_at_64_mib),
 		cmocka_unit_test(is_told_of_a_cut),
 		cmocka_unit_test(keeps_nul_in_labels),

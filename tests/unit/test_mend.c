@@ -135,6 +135,8 @@ static const struct {
 	bool counted;
 } some_damages[] = {
 	{"# eaten", damage_no_hash, MEND_HASHES, "debug1", false},
+	{"a column a line", damage_cells, MEND_WRAPS, "debug1", false},
+	{"files on lines of their own", damage_own_line, MEND_WRAPS, "debug1", false},
 	{"double-spaced", damage_double_spaced, MEND_BLANKS, "debug2", false},
 	{"squeezed", damage_squeezed, 0, "debug", false},
 	{"squeezed", damage_squeezed, 0, "sigquit", false},

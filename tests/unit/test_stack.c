@@ -46,6 +46,17 @@ static void names_get_their_normal_form(void **state)
 		{"main.F.deferwrap1", "main.F", "main.F"},
 		{"main.F\302\267dwrap\302\2673", "main.F", "main.F"},
 		{"main.(*srv).handle-fm", "main.(*srv).handle", "main.(*srv).handle"},
+		/* method values before Go 1.12, the inner path as it is and as vendoring left it */
+		{"github.com/Shopify/sarama.(*Broker).(github.com/Shopify/sarama.responseReceiver)-"
+		 "fm",
+			"github.com/Shopify/sarama.(*Broker).responseReceiver",
+			"github.com/Shopify/sarama.(*Broker).responseReceiver"},
+		{"a.b/vendor/github.com/Shopify/sarama.(*Broker).(/vendor/github.com/Shopify/"
+		 "sarama.responseReceiver)-fm",
+			"github.com/Shopify/sarama.(*Broker).responseReceiver",
+			"github.com/Shopify/sarama.(*Broker).responseReceiver"},
+		{"main.(T)-fm", "main.(T)", "main.(T)"}, /* no method in it */
+		{")-fm", ")", ")"},
 		{"main.gowrap", "main.gowrap", "main.gowrap"}, /* a function of that name */
 		/* dots in the last element of a package path */
 		{"gopkg.in/retry%2ev3.(*Pool).Work", "gopkg.in/retry.v3.(*Pool).Work",

@@ -40,7 +40,8 @@ def test_forty_instances_make_one_message(service, daemon, receiver, stops, tmp_
     assert all(f"• fleet at {name}: http-client-conn leaks" in slack["text"] for name in names)
     assert event["payload"]["summary"].startswith("40 firing: GoroutineLeak fleet http-client-conn: 127.0.0.")
     assert all(name in event["payload"]["summary"] for name in names), event["payload"]["summary"]
-    (delivery,) = wait_until(lambda: [x for x in d.command("alerts", "show", firing()[7]["id"])["deliveries"] if x["state"] == "delivered"],
+    (delivery,) = wait_until(lambda: [x for x in d.command("alerts", "show", firing()[7]["id"])["deliveries"]
+                                      if x["state"] == "delivered" and x["receiver"] == "all/webhook/0"],
                              10, "the delivery under one of its alerts")
     assert delivery["webhook_id"] == receiver.messages[0][1]["webhook-id"]
 

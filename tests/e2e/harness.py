@@ -136,6 +136,7 @@ class Receiver:
 
     def __init__(self):
         self.messages = []  # (time, headers, body), body as read from JSON
+        self.raw = []  # the bytes of each of those bodies
         self.tried = []  # the headers of every attempt, answered well or not
         self.broken = []  # what was no webhook message, and why
         self.lock = threading.Lock()
@@ -172,6 +173,7 @@ class Receiver:
             self.tried.append({k.lower(): v for k, v in headers.items()})
             status = self.answer() if callable(self.answer) else self.answer
             if 200 <= status < 300:
+                self.raw.append(raw)
                 self.messages.append((time.time(), self.tried[-1], body))
             return status
 

@@ -1,5 +1,8 @@
 """A receiver that fails in every way before it takes a message, and a daemon that is killed meanwhile: each alert is told at
 least once, under one webhook-id, and nobody else waits for it."""
+import base64
+import hashlib
+import hmac
 import http.server
 import json
 import random
@@ -9,6 +12,7 @@ import threading
 import time
 
 import pytest
+from answering import Server
 from harness import wait_until
 
 
@@ -122,3 +126,29 @@ def test_told_in_spite_of_all(service, daemon, receiver, stops, kills):
     registry.start(fixed=True)
     wait_until(lambda: taken("resolved"), 90, lambda: str(trouble.attempts))
     wait_until(lambda: receiver.alerts("resolved", alertname="GoroutineLeak"), 10, receiver.describe)
+
+
+def test_refused_and_given_up_and_signed(service, daemon, receiver, stops, tmp_path):
+    """What a receiver refuses is parked, what nobody took is given up, and both are told; who has a secret can check who sent."""
+    refusing = Server()
+    stops.append(refusing)
+    key = bytes(range(32))
+    (tmp_path / "secret").write_text("whsec_" + base64.b64encode(key).decode() + "\n")
+    registry = service("registry", "-rate", 30)
+    d = daemon([{"job_name": "shop", "static_configs": [{"targets": [registry.address]}]}], alerting={"give_up_after": "3s", "receivers": [
+        {"name": "all", "webhook_configs": [{"url": refusing.url + "/refuse"}, {"url": "http://127.0.0.1:1/nobody"},
+                                            {"url": receiver.url, "secret_file": str(tmp_path / "secret")}]}]})
+    wait_until(lambda: receiver.messages, 60, receiver.describe)
+    wait_until(lambda: "error: receiver all/webhook/0: refuses the message of" in d.log(), 10, "that one refuses it")
+    wait_until(lambda: "critical: receiver all/webhook/1: was never told of" in d.log(), 30, "that one was never told")
+    assert len(refusing.bodies("/refuse")) == 1, "what was refused was sent again"
+    (alert,) = [a for a in d.command("alerts")["alerts"] if a["name"] == "GoroutineLeak"]
+
+    def states():
+        return {x["receiver"]: x["state"] for x in d.command("alerts", "show", alert["id"])["deliveries"]}
+
+    wait_until(lambda: states() == {"all/webhook/0": "parked", "all/webhook/1": "given up", "all/webhook/2": "delivered"}, 10, lambda: str(states()))
+    _, headers, _ = receiver.messages[0]
+    signed = b"%s.%s.%s" % (headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), receiver.raw[0])
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 120

@@ -178,6 +178,7 @@ void evidence_new_run(struct evidence *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		free_class(e->v[i]);
+	memset(e->v, 0, sizeof(e->v)); /* a new class's place is free, or another's */
 	e->n = 0;
 	e->open = e->open_proof = false;
 }

@@ -163,6 +163,9 @@ static void places(void **state)
 	evidence_new_run(e);
 	assert_int_equal(evidence_count(e), 0);
 	assert_true(isinf(evidence_due(e)));
+	/* The next process leaks as well. */
+	evidence_follow(e, STR("main.f1"), EVIDENCE_LEAKING, 10, T0 + 60, NAN);
+	assert_int_equal(evidence_count(e), 1);
 	evidence_free(e);
 }
 

@@ -392,6 +392,26 @@ static void take_restarts(struct detect *d, double end)
 	}
 }
 
+/* It is told, and grows on: no rise can say more. */
+static bool is_settled(const struct detect *d)
+{
+	return d->alarm && d->alarm->was_leaking && d->state != VERDICT_HELD;
+}
+
+static void test_rings(
+	struct detect *d, bool hour, bool day, struct rise *best, struct rise *rising)
+{
+	struct rise *watch = d->alarm ? NULL : rising;
+
+	if (is_settled(d))
+		return;
+	if (hour)
+		tests_ring(d, RING_HOUR, best, watch);
+	if (day)
+		tests_ring(d, RING_DAY, best, watch);
+	tests_ring(d, RING_TEN, best, watch);
+}
+
 /* 10 minutes are over: x and l are their floor and load.  quiet: a past that is filled in. */
 static void close_ten(struct detect *d, double x, double l, bool quiet)
 {
@@ -408,11 +428,8 @@ static void close_ten(struct detect *d, double x, double l, bool quiet)
 	trace_add(d, x, end);
 	if (quiet)
 		return;
-	if (m->ring[RING_HOUR].closed != hours)
-		tests_ring(d, RING_HOUR, &best, &rising);
-	if (m->ring[RING_DAY].closed != days)
-		tests_ring(d, RING_DAY, &best, &rising);
-	tests_ring(d, RING_TEN, &best, &rising);
+	test_rings(d, m->ring[RING_HOUR].closed != hours, m->ring[RING_DAY].closed != days, &best,
+		&rising);
 	tests_anchor(d, end, &best);
 	decide(d, end, x, &best);
 	if (!d->alarm)
@@ -437,14 +454,14 @@ static void note_fast(struct detect *d)
 
 static void close_minute(struct detect *d)
 {
-	struct rise best = {.level = RISE_NONE}, rising = {.look = 0};
+	struct rise best = {.level = RISE_NONE};
 	double x, l;
 
 	if (windows_close_minute(d->m, &x, &l))
 		close_ten(d, x, l, false);
-	else if (d->m->minute % 2 == 0 && d->state != VERDICT_LEAKING && !d->npending &&
-		 !d->as_reference) {
-		tests_ring(d, RING_FAST, &best, &rising);
+	else if (d->m->minute % 2 == 0 && !is_settled(d) && d->state != VERDICT_LEAKING &&
+		 !d->npending && !d->as_reference) {
+		tests_ring(d, RING_FAST, &best, NULL);
 		if (best.level == RISE_LEAKING)
 			decide(d, (double)d->m->minute * MINUTE, NAN, &best);
 	}

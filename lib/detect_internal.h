@@ -85,7 +85,8 @@ struct detect {
 
 /* ---- detect_tests.c ---- */
 /* Tests ring id, whose newest window has just closed; *best becomes the better one of it and what
- * is found, *watch the longest rise that passes nothing but is one. */
+ * is found, *watch the longest rise that passes nothing but is one (NULL: not
+ * asked). */
 void tests_ring(const struct detect *d, enum ring_id id, struct rise *best, struct rise *watch);
 void tests_anchor(const struct detect *d, double end, struct rise *best);
 /* Does it rise fast (detect_rises_fast), by floors of 2 minutes? */

@@ -18,8 +18,10 @@ static const struct {
 	[RING_DAY] = {{5, 7, 9, 13, 17, 21, 29, 41, 57}, 9, 4, 9},
 };
 
-#define MIN_GROWTH 10.0 /* units: a smaller rise is not looked at */
-#define PRESENT	   .6 /* of a lookback's windows */
+#define MIN_GROWTH  10.0 /* units: a smaller rise is not looked at */
+#define PRESENT	    .6 /* of a lookback's windows */
+#define LEAST_CLEAR 3 /* times its drawdown: what no table takes for a rise with less */
+#define FAST_GROWTH 180 /* units in an hour at most: what is urgent has 200 and hardly falls */
 
 /* What grew by hundreds within minutes is looked at before the counts can judge it. */
 #define QUICK_WINDOWS 9
@@ -169,11 +171,15 @@ static void test_lookback(const struct detect *d, enum ring_id id, int64_t i0, i
 
 	if (m->b == 0 && newest - oldest < MIN_GROWTH * d->unit)
 		return;
+	if (id == RING_FAST && newest - oldest < FAST_GROWTH * d->unit)
+		return;
 	if (!tests_gather(m, id, i0, n, x))
 		return;
 	for (size_t k = 0; id == RING_DAY && k < n; k++)
 		medians[k] = ring_at(ring, ring->median, i0 + (int64_t)k);
 	if (!trend_shape(x, id == RING_DAY ? medians : NULL, n, MIN_GROWTH * d->unit, &r.shape))
+		return;
+	if (judge_clearness(d, &r) < LEAST_CLEAR)
 		return;
 	r.history = start - d->first;
 	measure_levels(d, &r, start, ring->closed - 1);
@@ -184,7 +190,7 @@ static void test_lookback(const struct detect *d, enum ring_id id, int64_t i0, i
 	if (r.level != RISE_NONE && rise_better(&r, best)) {
 		rate_of_rise(d, &r, x, i0);
 		*best = r;
-	} else if (judge_is_rising(d, &r) && r.look > watch->look) {
+	} else if (watch && judge_is_rising(d, &r) && r.look > watch->look) {
 		rate_of_rise(d, &r, x, i0);
 		*watch = r;
 	}
@@ -255,7 +261,9 @@ bool tests_quick(const struct detect *d, struct rise *out)
 		.look = (QUICK_WINDOWS - 1) * FAST_WINDOW,
 		.history = start - d->first};
 
-	if (i0 < tests_first_window(d, RING_FAST) ||
+	if (ring_at(ring, ring->floor, ring->closed - 1) - ring_at(ring, ring->floor, i0) <
+			QUICK_GROWTH / 2 * d->unit ||
+		i0 < tests_first_window(d, RING_FAST) ||
 		!tests_gather(d->m, RING_FAST, i0, QUICK_WINDOWS, x) ||
 		!quick_shape(x, QUICK_GROWTH * d->unit, &r.shape))
 		return false;

@@ -69,23 +69,6 @@ void detect_free(struct detect *d)
 	free(d);
 }
 
-size_t detect_memory(const struct detect *d)
-{
-	size_t n = sizeof(*d);
-
-	if (d->m) {
-		n += sizeof(*d->m);
-		n += d->m->day ? 2 * DAY_CAP * sizeof(float) : 0;
-		n += d->m->loads ? (TEN_CAP + HOUR_CAP + DAY_CAP) * sizeof(float) : 0;
-		n += d->m->trace ? sizeof(*d->m->trace) : 0;
-	}
-	n += d->alarm ? sizeof(*d->alarm) : 0;
-	n += d->fast ? sizeof(*d->fast) : 0;
-	n += d->ledger ? sizeof(*d->ledger) : 0;
-	n += d->verdict ? sizeof(*d->verdict) : 0;
-	return n;
-}
-
 const struct verdict *detect_verdict(const struct detect *d)
 {
 	return d->verdict ? d->verdict : &fine;

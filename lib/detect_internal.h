@@ -8,7 +8,7 @@
  * detect_rate.c     since when, and the rate while it goes on
  * detect_runs.c     what repeats from restart to restart, and what goes on after one
  * detect_words.c    reasons for people
- * detect_record.c   save and load
+ * detect_record.c   save and load; what a series weighs
  *
  * Time in here is the detector's own: Unix seconds times 120 / window_s, less `base`, a multiple of
  * 6 h; so window numbers are small and aligned to the clock.  Rates are per hour of that time.

@@ -3,6 +3,8 @@
 #include "buf.h"
 #include "cmd.h"
 #include "cmd_backtest.h"
+#include "cmd_backtest_plot.h"
+#include "cmd_db.h"
 #include "config.h"
 #include "json.h"
 #include "safe.h"
@@ -21,7 +23,8 @@ static const char usage[] =
 	"usage: leakwatch backtest [-c FILE] [--load NAME] [--format text|json] [--fail-on-leak] "
 	"HISTORY\n"
 	"Judges each series of a recorded history as the daemon would have done, and prints\n"
-	"every change of its verdict to or from suspect, leaking and held.\n\n"
+	"every change of its verdict to or from suspect, leaking and held; on a terminal also a\n"
+	"plot of each series that leaks.\n\n"
 	"HISTORY is OpenMetrics text with timestamps (gzip'd too), a daemon's .db, or - for "
 	"standard\n"
 	"input. Read are leakwatch_goroutines{target=,class=}, process_start_time_seconds, "
@@ -44,6 +47,7 @@ struct options {
 };
 
 struct output {
+	struct plots plots;
 	bool json;
 	uint64_t events, leaking;
 };
@@ -55,6 +59,7 @@ struct output {
 #define PROGRESS_BLANK	60
 
 struct progress {
+	struct plots *plots;
 	uint64_t series, judged;
 };
 
@@ -80,7 +85,7 @@ static void judged_cb(void *arg, const struct backtest_judged *j)
 {
 	struct progress *p = arg;
 
-	(void)j;
+	plots_series(p->plots, j);
 	if (p->judged++ % PROGRESS_SERIES == 0)
 		show_progress("judging series", p->judged, p->series);
 }
@@ -164,6 +169,7 @@ static void print_cb(void *arg, const struct backtest_event *e)
 	if (o->events++ == 0)
 		clear_progress();
 	o->leaking += e->state == VERDICT_LEAKING;
+	plots_event(&o->plots, e);
 	if (o->json)
 		print_json(e, &line);
 	else
@@ -171,6 +177,18 @@ static void print_cb(void *arg, const struct backtest_event *e)
 	buf_addc(&line, '\n');
 	fwrite(line.p, 1, line.len, stdout);
 	buf_release(&line);
+}
+
+static void draw(const struct output *o)
+{
+	size_t columns = o->json ? 0 : cmd_plot_columns();
+	struct buf b = BUF_INIT;
+
+	if (columns)
+		plots_write(&o->plots, columns, &b);
+	if (b.len)
+		fwrite(b.p, 1, b.len, stdout);
+	buf_release(&b);
 }
 
 /* What was read, and what of it was not: on standard error, so that the lines stay lines. */
@@ -314,7 +332,7 @@ static int want_loads(
 static int run(char **argv, const struct options *o)
 {
 	struct output out = {.json = o->json};
-	struct progress progress = {0, 0};
+	struct progress progress = {.plots = &out.plots};
 	struct err err = ERR_INIT;
 	int code = CMD_OK;
 	struct config *c = backtest_load_config(o->config, &code);
@@ -346,11 +364,13 @@ static int run(char **argv, const struct options *o)
 		progress.series = backtest_stats(b)->series;
 		backtest_on_judged(b, judged_cb, &progress);
 		backtest_judge(b, print_cb, &out);
+		draw(&out);
 		print_summary(backtest_stats(b), &out);
 		if (o->load && !backtest_stats(b)->loads)
 			fprintf(stderr, "no series of the load was found\n");
 		code = o->fail_on_leak && out.leaking ? CMD_FAILED : CMD_OK;
 	}
+	plots_release(&out.plots);
 	backtest_free(b);
 	config_free(c);
 	return code;

@@ -87,6 +87,11 @@ bool cmd_db_options(struct cmd_db *db, int argc, char **argv, const char *usage,
 	return true;
 }
 
+size_t cmd_plot_columns(void)
+{
+	return shows_utf8() ? terminal_columns() : 0;
+}
+
 int cmd_db_open(struct cmd_db *db)
 {
 	struct err err = ERR_INIT;

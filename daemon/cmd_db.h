@@ -83,4 +83,7 @@ void cmd_db_add_each(struct buf *out, const json_t *each);
 /* How bad a verdict is: 0 leaking, 1 suspect, 2 held, 3 watching, 4 ok. */
 int cmd_db_rank(struct str state);
 
+/* The width of standard output where it is a terminal that can show plots; else 0. */
+size_t cmd_plot_columns(void);
+
 #endif

@@ -4,7 +4,7 @@
  * app.c: life, signals, timers.  app_resolve.c: which targets are asked for.  app_targets.c: those
  * are watched.  app_reload.c: SIGHUP.  app_alerts.c: alert changes as rows.  app_notify.c: their
  * messages.  app_receivers.c: sinks, and how deliveries ended.  app_commit.c: one unit of work on
- * its way to disk and outbox.  app_status.c: our own metrics.  app_page.c: pages for
+ * its way to disk and outbox.  app_status.c: our own metrics.  app_page*.c: pages for
  * a browser.
  */
 #ifndef LEAKWATCH_APP_INTERNAL_H

@@ -192,12 +192,15 @@ static void add_card(const struct page *p, const json_t *row, struct buf *out)
 	buf_adds(out, "</a></div>\n");
 }
 
-static bool is_of(const json_t *alert, const json_t *target)
+bool page_is_about(const json_t *alert, const json_t *target)
 {
 	const json_t *labels = json_object_get(alert, "labels");
+	struct str instance = json_get_str(json_object_get(alert, "annotations"), "continued_in");
 
+	if (!instance.len)
+		instance = json_get_str(labels, "instance");
 	return str_eq(json_get_str(labels, "job"), json_get_str(target, "job")) &&
-	       str_eq(json_get_str(labels, "instance"), json_get_str(target, "instance"));
+	       str_eq(instance, json_get_str(target, "instance"));
 }
 
 size_t page_cards(const struct page *p, const json_t *alerts, const char *state,
@@ -208,7 +211,8 @@ size_t page_cards(const struct page *p, const json_t *alerts, const char *state,
 
 	json_array_foreach((json_t *)alerts, i, row)
 	{
-		if (!str_is(json_get_str(row, "state"), state) || (target && !is_of(row, target)))
+		if (!str_is(json_get_str(row, "state"), state) ||
+			(target && !page_is_about(row, target)))
 			continue;
 		if (n++ < PAGE_ROWS_MAX)
 			add_card(p, row, out);

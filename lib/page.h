@@ -56,12 +56,16 @@ void page_overview(const struct page *p, const json_t *targets, const json_t *al
 void page_target(const struct page *p, const json_t *target, const json_t *alerts,
 	const json_t *rows, const struct page_series *series, size_t nseries,
 	const struct page_runs *runs, const struct page_range *range, struct buf *out);
+/* The series' row may have "evidence", as the store keeps it (leakwatch-sql(7)). */
 void page_series(const struct page *p, const json_t *target, const struct page_series *series,
 	const struct page_runs *runs, const struct page_range *range, struct buf *out);
-/* alert: with "events" and "deliveries", as `alerts show` prints them.  target and series may be
- * NULL: it is about none, or it is forgotten. */
+/* alert: with "events", "deliveries" and "exhibits", as `alerts show` prints them.  target and
+ * series may be NULL: it is about none, or it is forgotten. */
 void page_alert(const struct page *p, const json_t *alert, const json_t *target,
 	const struct page_series *series, const struct page_runs *runs, struct buf *out);
+/* Is the alert about that target?  One that stood when its instance was continued by another
+ * (lineage, annotation continued_in) is about that one. */
+bool page_is_about(const json_t *alert, const json_t *target);
 /* A short page that says what could not be done. */
 void page_problem(const struct page *p, const char *title, struct str text, struct buf *out);
 

@@ -208,6 +208,43 @@ static void add_stack(struct str stack, const char *title, struct buf *out)
 	buf_adds(out, "</pre>\n");
 }
 
+/* "38 select, 2 chan receive" of a list of words with their counts. */
+static void add_words(struct buf *out, const char *title, const json_t *list, const char *key)
+{
+	json_t *row;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	buf_addf(out, "<dt>%s</dt><dd>", title);
+	json_array_foreach((json_t *)list, i, row)
+	{
+		buf_adds(out, i ? ", " : "");
+		notify_add_amount(out, json_get_num(row, "count"), NOTIFY_GOROUTINES);
+		buf_addc(out, ' ');
+		html_text_cut(out, json_get_str(row, key), NAME_COLUMNS);
+	}
+	buf_adds(out, "</dd>");
+}
+
+/* What the newest dump told of the single goroutines. */
+static void add_evidence(const struct page *p, const json_t *evidence, struct buf *out)
+{
+	if (!json_object_size(evidence))
+		return;
+	buf_adds(out, "<h2>In the last dump</h2>\n<dl>");
+	page_fact_time(p, out, "taken", evidence, "at");
+	add_words(out, "states", json_object_get(evidence, "states"), "state");
+	if (json_get_num(evidence, "oldest_minutes") >= 1) {
+		buf_adds(out, "<dt>the oldest waits</dt><dd>");
+		notify_add_duration(out, json_get_num(evidence, "oldest_minutes") * 60);
+		buf_adds(out, " at least</dd>");
+	}
+	add_words(out, "created by", json_object_get(evidence, "created_by"), "function");
+	add_words(out, "labels", json_object_get(evidence, "labels"), "label");
+	buf_adds(out, "</dl>\n");
+}
+
 void page_series(const struct page *p, const json_t *target, const struct page_series *series,
 	const struct page_runs *runs, const struct page_range *range, struct buf *out)
 {
@@ -237,6 +274,7 @@ void page_series(const struct page *p, const json_t *target, const struct page_s
 	page_fact(out, "usual cause", json_get_str(row, "hint"));
 	page_fact_time(p, out, "first seen", row, "first_seen");
 	buf_adds(out, "</dl>\n");
+	add_evidence(p, json_object_get(row, "evidence"), out);
 	add_stack(json_get_str(row, "stack"), "Its most frequent stack", out);
 	html_end(out);
 	buf_release(&id);
@@ -310,6 +348,16 @@ static void add_events(const struct page *p, const json_t *alert, struct buf *ou
 		html_text(out, json_get_str(row, "why"));
 		buf_adds(out, "</td></tr>\n");
 	}
+	json_array_foreach(json_object_get(alert, "exhibits"), i, row)
+	{
+		buf_adds(out, "<tr><td>");
+		page_time(p, out, row, "at");
+		buf_adds(out, "</td><td>dump kept</td><td>");
+		notify_add_amount(out, json_get_num(row, "goroutines"), NOTIFY_GOROUTINES);
+		buf_adds(out, " goroutines");
+		buf_adds(out,
+			json_get_true(row, "truncated") ? ", cut</td></tr>\n" : "</td></tr>\n");
+	}
 	json_array_foreach(json_object_get(alert, "deliveries"), i, row)
 	{
 		buf_adds(out, "<tr><td>");
@@ -330,6 +378,9 @@ static void add_commands(const json_t *alert, struct buf *out)
 	struct buf text = BUF_INIT;
 
 	buf_addf(&text, "leakwatch alerts show %.*s\n", STR_ARG(json_get_str(alert, "id")));
+	if (json_array_size(json_object_get(alert, "exhibits")))
+		buf_addf(&text, "leakwatch alerts show %.*s --dump\n",
+			STR_ARG(json_get_str(alert, "id")));
 	if (!str_is(json_get_str(alert, "state"), "resolved"))
 		buf_addf(&text, "leakwatch ack %.*s\n", STR_ARG(json_get_str(alert, "id")));
 	add_stack(buf_str(&text), "In a terminal", out);

@@ -305,6 +305,26 @@ static void test_alert(void **state)
 	assert_true(has(&out, "leakwatch ack 00ff"));
 	assert_true(has(&out, "href=\"/series/5\"") && has(&out, "href=\"/targets/2\""));
 	assert_true(has(&out, "class=\"run\"") && has(&out, "class=\"since\""));
+	/* Dumps that are kept, and an instance that another continued. */
+	json_object_set_new(json_array_get(alerts, 0), "exhibits",
+		parse("[{\"at\":1700001000,\"goroutines\":1231,\"truncated\":true}]"));
+	json_object_set_new(json_object_get(json_array_get(alerts, 0), "annotations"),
+		"continued_in", json_string("a:1"));
+	buf_reset(&out);
+	page_alert(&view, json_array_get(alerts, 0), NULL, NULL, NULL, &out);
+	assert_true(has(&out, "alerts show 00ff --dump") && has(&out, "1,231 goroutines, cut"));
+	assert_true(page_is_about(json_array_get(alerts, 0), json_array_get(targets, 0)));
+	assert_false(page_is_about(json_array_get(alerts, 0), json_array_get(targets, 1)));
+	/* What single goroutines told. */
+	json_object_set_new(row, "evidence",
+		parse("{\"at\":1700001000,\"oldest_minutes\":90,\"states\":[{\"state\":\"select\","
+		      "\"count\":38}],\"created_by\":[{\"function\":\"main.start\",\"count\":38}],"
+		      "\"labels\":[]}"));
+	buf_reset(&out);
+	page_series(
+		&view, json_array_get(targets, 1), &series, &runs, page_range_of(STR("6h")), &out);
+	assert_true(has(&out, "38 select") && has(&out, "1 h 30 min at least"));
+	assert_true(has(&out, "<dt>created by</dt><dd>38 main.start</dd>"));
 	/* Nothing is known of what it was about any more. */
 	buf_reset(&out);
 	page_alert(&view, json_array_get(alerts, 0), NULL, NULL, NULL, &out);

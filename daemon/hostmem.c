@@ -100,7 +100,6 @@ struct search {
 	struct str wanted;
 	unsigned dirs;
 	char *found; /* HOSTMEM_PATH bytes; "" while there is none */
-	size_t depth_found;
 };
 
 /* Depth first, names as the kernel lists them; the first that fits is it. */
@@ -294,13 +293,16 @@ static void say_missing(
 			p->pid);
 }
 
-static bool find(const struct hostmem_place *p, struct hostmem_found *f, char *buf)
+/* What is known to be there is not looked for: a search goes through the whole tree. */
+static bool find(const struct hostmem_place *p, struct hostmem_found *f, const struct hostmem *got,
+	char *buf)
 {
 	f->pid = p->pid && is_it(p, p->pid, buf) ? p->pid : 0;
-	f->cgroup[0] = '\0';
-	if (p->cgroup[0] && f->version != MEMSTAT_NONE)
+	if (!got->has_cgroup || !p->cgroup[0])
+		f->cgroup[0] = '\0';
+	if (p->cgroup[0] && !got->has_cgroup && f->version != MEMSTAT_NONE)
 		find_named(p, f->version, f->cgroup);
-	else if (f->pid && f->version != MEMSTAT_NONE)
+	else if (!p->cgroup[0] && f->pid && f->version != MEMSTAT_NONE)
 		cgroup_of_process(p, f, buf);
 	if (!f->pid && f->cgroup[0] && !p->pid)
 		f->pid = find_process(p, f, buf);
@@ -330,7 +332,7 @@ void hostmem_read(
 	read_found(place, found, buf, out);
 	/* What was there before may have been restarted, and have another id and path. */
 	again = (place->cgroup[0] && !out->has_cgroup) || !out->has_process;
-	if (again && find(place, found, buf))
+	if (again && find(place, found, out, buf))
 		read_found(place, found, buf, out);
 	say_missing(place, found, out);
 	free(buf);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_WINDOWS .5 /* until what was not found is looked for again */
 #define WRITE_WINDOWS 5 /* of the detector's, between two rows of words */
 
 /* ---- looks ----------------------------------------------------------------------------------- */
@@ -57,6 +58,12 @@ static void say_why(struct target *t)
 	snprintf(h->told, sizeof(h->told), "%s", h->memory.why);
 }
 
+/* A search goes through the whole tree of cgroups: not at each scrape. */
+static double next_try(const struct target *t)
+{
+	return (double)t->p->now_ms / 1000 + AGAIN_WINDOWS * t->rules->config->detect.window_s;
+}
+
 void pipeline_looked(struct pipeline *p, struct look *l, bool ran)
 {
 	struct target *t = target_of(p, l->serial);
@@ -65,6 +72,7 @@ void pipeline_looked(struct pipeline *p, struct look *l, bool ran)
 		t->host->found = l->found;
 		t->host->memory = l->memory;
 		t->host->fresh = true;
+		t->host->not_before = l->memory.why[0] ? next_try(t) : 0;
 		target_census_take(t, l);
 		say_why(t);
 	}
@@ -79,7 +87,8 @@ void target_host_look(struct target *t)
 	struct pipeline_events *e = &t->p->events;
 	struct look *l;
 
-	if (!t->host || !e->look || t->host->looking)
+	if (!t->host || !e->look || t->host->looking ||
+		(double)t->p->now_ms / 1000 < t->host->not_before)
 		return;
 	l = xcalloc(1, sizeof(*l));
 	l->serial = t->host->serial;

@@ -52,6 +52,7 @@ struct host {
 	struct hostmem_found found;
 	struct hostmem memory; /* of the newest look */
 	bool looking; /* one is away */
+	double not_before; /* of the next look, where the last one found nothing */
 	bool fresh; /* memory came since the last cycle */
 	struct memory *history;
 	struct buf words; /* what memory does, by the rules; empty when nothing */

@@ -131,6 +131,25 @@ def test_what_is_not_there_is_said(service, daemon):
     assert d.log().count("nothing-of-the-kind.service") == 1
 
 
+def test_a_process_that_is_gone_does_not_speak(service, daemon):
+    """A pid is that of one life of a service.  After the next start it is said to be another's, and memory is that of the metrics."""
+    s = service("timers", "-rate", 20, "-life", "1s")
+    pid = s.process.pid
+    d = daemon([{"job_name": "again", "pid": pid, "static_configs": [{"targets": [s.address]}]}], window="200ms", interval="100ms")
+
+    def others():
+        return {o["name"]: o["value"] for o in d.command("classes")["others"]}
+
+    wait_until(lambda: f"memory is read from process {pid}" in d.log(), 20, "it is found")
+    wait_until(lambda: others().get("anonymous_memory_bytes"), 20, "its anonymous memory")
+    s.stop()
+    s.start()
+    assert s.process.pid != pid
+    wait_until(lambda: f"there is no process {pid} to be seen, or it is not the one" in d.log(), 30, "it is said to be gone")
+    wait_until(lambda: others().get("process_resident_memory_bytes"), 20, "resident memory is there")
+    assert d.alive()
+
+
 def test_discovery_may_not_name_processes(service, daemon, tmp_path):
     s = service("timers", "-rate", 20, "-life", "1s")
     targets = tmp_path / "targets.yaml"

@@ -1,4 +1,5 @@
 #include "ages.h"
+#include "config.h"
 #include "report.h"
 
 #include <math.h>
@@ -243,6 +244,12 @@ static void stacks_are_kept_by_class(void **state)
 	classifier_free(c);
 }
 
+#define LOCK_CAUSE "They wait for a lock that its holder does not give back."
+#define LOCK_LOOK                                                                                  \
+	"Look for the goroutine that holds it: a Lock without Unlock on one way out (use defer), " \
+	"a lock held over a network call or a channel operation, or two locks that are taken in "  \
+	"both orders."
+
 static void rules_are_suggested_for_what_has_none(void **state)
 {
 	struct err err = ERR_INIT;
@@ -258,15 +265,73 @@ static void rules_are_suggested_for_what_has_none(void **state)
 		"    match:\n"
 		"      entry: \"main.(*shop).buy\"\n"
 		"      mentions: \"main.(*shop).sell\"\n"
-		"    # hint: \"\"\n"
+		"    hint: \"Mostly in sync.Mutex.Lock at main.(*shop).sell, created by "
+		"main.serve. "
+		"Normal: as many as one? Growth: " LOCK_CAUSE " " LOCK_LOOK "\"\n"
 		"  - name: shop-buy   # 2 goroutines\n"
 		"    match:\n"
 		"      entry: \"main.(*shop).buy\"\n"
-		"    # hint: \"\"\n");
+		"    hint: \"Mostly in sync.Mutex.Lock at main.(*shop).buy, created by main.serve. "
+		"Normal: as many as N? Growth: " LOCK_CAUSE " " LOCK_LOOK "\"\n"
+		"# 2 smaller classes, 2 goroutines in all, have no rule\n");
 	buf_reset(&out);
 	assert_int_equal(report_suggest(r, 100, &out), 4);
-	assert_non_null(strstr(out.p, "  - name: main   # 1 goroutine\n"));
+	assert_non_null(strstr(out.p, "  - name: main   # 1 goroutine\n    match:\n      entry: "
+				      "\"main.main.func\"\n"));
 	assert_null(strstr(out.p, "persistConn"));
+	buf_release(&out);
+	report_free(r);
+	classifier_free(c);
+}
+
+/* Fed back, each rule takes its class and no other, also where one name begins another. */
+static void suggested_rules_take_their_classes(void **state)
+{
+	static const char text[] = "goroutine profile: total 20\n"
+				   "9 @ 0x1 0x2\n#\t0x2\tmain.park+0x1\t/p.go:1\n\n"
+				   "6 @ 0x1 0x3\n#\t0x3\tmain.parkNone+0x1\t/p.go:2\n\n"
+				   "3 @ 0x1 0x4\n#\t0x4\tmain.parkNoneEver.func1+0x1\t/p.go:3\n\n"
+				   "2 @ 0x1 0x5\n#\t0x5\tmain.main.func2+0x1\t/p.go:4\n\n";
+	static const char *const order[] = {"park-none-ever ", "park-none ", "park ", "main "};
+	struct err err = ERR_INIT;
+	struct classifier *c = classifier_new(NULL, 0, &err);
+	struct report *r = report_of(c, text, false), *again;
+	struct buf out = BUF_INIT;
+	struct config_errors errs;
+	struct arena a = ARENA_INIT;
+	struct classifier *suggested;
+	const char *at, *before;
+	struct rule *made;
+	struct str name;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(report_suggest(r, 30, &out), 4);
+	before = out.p;
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "- name: %s", order[i]);
+		at = strstr(out.p, line);
+		assert_non_null(at);
+		assert_true(at > before);
+		before = at;
+	}
+	config_errors_init(&errs);
+	assert_int_equal(config_parse_rules(buf_str(&out), false, &a, &made, &n, &errs), 0);
+	suggested = classifier_new(made, n, &err);
+	again = report_of(suggested, text, false);
+	assert_int_equal(report_class_count(again), 4);
+	for (size_t i = 0; i < 4; i++) {
+		static const uint64_t counts[] = {9, 6, 3, 2};
+
+		assert_int_equal(report_class_at(again, i, &name), counts[i]);
+		assert_true(str_chr(name, '.') < 0); /* a rule's, no automatic one */
+	}
+	report_free(again);
+	classifier_free(suggested);
+	config_errors_release(&errs);
+	arena_release(&a);
 	buf_release(&out);
 	report_free(r);
 	classifier_free(c);
@@ -457,6 +522,7 @@ int main(void)
 		cmocka_unit_test(text_is_readable_and_safe),
 		cmocka_unit_test(stacks_are_kept_by_class),
 		cmocka_unit_test(rules_are_suggested_for_what_has_none),
+		cmocka_unit_test(suggested_rules_take_their_classes),
 		cmocka_unit_test(debug1_tells_less),
 		cmocka_unit_test(waits_give_a_rate_and_rules_an_excess),
 		cmocka_unit_test(http_requests_are_told_by_their_caller),

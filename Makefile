@@ -55,7 +55,7 @@ SIM_BIN    := $(SIM_SRC:%.c=$(BUILD)/%)
 WORLD_OBJ  := $(BUILD)/tests/sim/world.o $(BUILD)/tests/sim/leaks.o $(BUILD)/tests/sim/healthy.o \
 	$(BUILD)/tests/sim/prometheus.o
 
-.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-target bench-store bench-large sim torture install uninstall dist deb clean format
+.PHONY: all help deps run check check-all lint golden fuzz bench bench-parse bench-target bench-store bench-large sim torture check-musl install uninstall dist deb clean format
 all: $(BUILD)/leakwatch
 
 help:
@@ -69,6 +69,7 @@ help:
 	@echo 'make bench sim  print the benchmarks; print the detector table'
 	@echo 'make torture     ROUNDS=10000 of kill -9 under the store; bench-store: its benchmarks'
 	@echo 'make bench-parse  how fast dumps are read, beside gostackparse (needs Go; DUMPS=file…)'
+	@echo 'make check-musl  the unit tests that need no more than small libraries, on musl'
 	@echo 'make bench-target  what scrapes cost the service that is scraped'
 	@echo 'make deb        a Debian package of the commit, in build/deb'
 	@echo 'make install    DESTDIR, PREFIX, SYSCONFDIR, UNITDIR; uninstall takes the same'
@@ -216,6 +217,10 @@ uninstall:
 
 dist:
 	git archive --format=tar.gz --prefix=leakwatch-$(VERSION)/ -o leakwatch-$(VERSION).tar.gz HEAD
+
+# Unit tests on another C library; needs musl-tools and the network.
+check-musl: $(GEN_SRC)
+	@sh tools/musl-check.sh $(BUILD)
 
 # A Debian package of what is committed, in build/deb, checked by lintian.
 deb:

@@ -403,10 +403,11 @@ static void add_hint(struct buf *out, const struct notify_facts *f)
 	safe_add_cut(out, f->hint, TEXT_COLUMNS);
 }
 
-/* The verdict's reason; alerts that are not of growth have it in the summary. */
+/* The verdict's reason, where it is not the evidence; alerts that are not of growth have it in the
+ * summary. */
 static void add_reason(struct buf *out, const struct notify_facts *f)
 {
-	if (f->kind <= ALERT_STUCK_GOROUTINES)
+	if (f->kind <= ALERT_STUCK_GOROUTINES && !str_eq(f->reason, f->evidence))
 		safe_add_cut(out, f->reason, TEXT_COLUMNS);
 }
 

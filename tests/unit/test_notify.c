@@ -528,8 +528,11 @@ static void test_words_of_evidence(void **state)
 		expect_annotation(&l, "each_holds", costs[i].want);
 	}
 	f.oldest_s = NAN;
+	f.reason = f.evidence; /* not twice */
 	notify_text(&f, &l);
 	assert_false(alert_labels_has(&l, STR("oldest")));
+	assert_true(str_find(alert_labels_get(&l, "description"), STR("Evidence: 141")) >= 0);
+	assert_true(str_find(alert_labels_get(&l, "description"), STR("Judged so")) < 0);
 	alert_labels_release(&l);
 }
 

@@ -197,8 +197,10 @@ void target_inquire(struct target *t, struct scrape_target *st)
 	q = t->inquiry;
 	if (!q || scrape_looking(st) || now < q->again_at)
 		return;
-	if (evidence_due(q->evidence) <= now)
-		scrape_look(st, evidence_urgency(q->evidence));
+	if (evidence_due(q->evidence) > now)
+		return;
+	end_look(q); /* one that was cut off, with the scrape target that took it */
+	scrape_look(st, evidence_urgency(q->evidence));
 }
 
 /* ---- a look ---------------------------------------------------------------------------------- */

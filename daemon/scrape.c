@@ -201,6 +201,7 @@ void scrape_remove(struct scrape_target *t)
 void scrape_hand_over(struct scrape_target *t, void *user)
 {
 	drop_cycle(t);
+	scrape_drop_look(t);
 	t->user = user;
 	scrape_arm(t->scrape);
 }

@@ -98,22 +98,17 @@ static struct lock *find_lock(struct locks *l, uint64_t address)
 	return &l->v[l->n++];
 }
 
-/* The lock's address is in the outermost frame of its methods that has a word; the frame after them
- * is who locks. */
+/* Who locks is in the frame after those of the lock's methods. */
 static void note_waiter(struct locks *l, const struct group *g, const char *class)
 {
-	uint64_t address = 0, word;
 	struct lock *lock;
-	size_t i = 0, by = 0;
+	size_t by = 0;
 
-	for (; i < g->nframes; i++) {
-		if (!is_lock(g->frames[i].func))
-			continue;
-		word = first_word(g, &g->frames[i]);
-		address = word ? word : address;
-		by = i + 1;
+	for (size_t i = 0; i < g->nframes; i++) {
+		if (is_lock(g->frames[i].func))
+			by = i + 1;
 	}
-	lock = address ? find_lock(l, address) : NULL;
+	lock = g->lock ? find_lock(l, g->lock) : NULL;
 	if (!lock)
 		return;
 	if (lock->waiters++ == 0 && by < g->nframes) {

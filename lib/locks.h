@@ -1,15 +1,13 @@
 /*
  * locks: who waits for which lock, and who may hold it.  Layer 1, pure.
  *
- * Of a dump with debug=2, goroutine by goroutine: one that waits for a sync.Mutex or RWMutex has
- * the lock's address as the first argument word of the frame that locks (sync.(*Mutex).lockSlow,
- * internal/sync.(*Mutex).lockSlow from Go 1.24, sync.(*RWMutex).Lock and RLock; Go 1.15 to
- * 1.28-dev), and, when a method locks a lock of its own value, that value's address as the first
- * word of the next frame (or 0, where the compiler needs it no more: then a value of the same type
- * within 1 KiB before the lock is taken to be it).  A goroutine that does not wait for a lock and
- * has a method of the same value in its stack is a candidate for the holder; where the value is
- * known and there is none, whoever took the lock may have returned without giving it back.  Go says
- * no more: a mutex does not know its owner.
+ * Of a dump with debug=2, goroutine by goroutine: the parser finds the address of the lock that one
+ * waits for (group.lock); when a method locks a lock of its own value, that value's address is the
+ * first argument word of the frame after the lock's own (or 0, where the compiler needs it no more:
+ * then a value of the same type within 1 KiB before the lock is taken to be it).  A goroutine that
+ * does not wait for a lock and has a method of the same value in its stack is a candidate for the
+ * holder; where the value is known and there is none, whoever took the lock may have returned
+ * without giving it back.  Go says no more: a mutex does not know its owner.
  *
  * Words with "?" may be stale (Go 1.18 and later); they are taken, so a candidate is only that.
  * Memory is bounded: LOCKS_MAX locks, LOCKS_SEEN frames of others; what comes over that is left

@@ -4,7 +4,7 @@
 
 #define SPARE	   6 /* rows more than columns, at least */
 #define COLINEAR   1e-9 /* of a column's squares left over by those before it */
-#define HALVINGS   60
+#define HALVINGS   40
 #define TAIL	   .025
 #define P_MAX	   (COST_FIT_COLUMNS + 1)
 #define BETA_STEPS 200

@@ -18,7 +18,7 @@
 #define CLASSES_SHOWN 40 /* in text; JSON has all */
 
 static const char usage[] =
-	"usage: leakwatch report [-c FILE] [--format text|markdown|json] [--all]\n"
+	"usage: leakwatch report [-c FILE] [--format text|markdown|json|html] [--all]\n"
 	"                        [--baseline FILE [--gap D]] SOURCE...\n"
 	"Sums up goroutine dumps: classes, states, how long they wait, where, and who made them.\n"
 	"\n"
@@ -28,7 +28,8 @@ static const char usage[] =
 	"/debug/pprof/goroutine?debug=1.  Several sources are a table over time, a row each.\n"
 	"\n"
 	"  -c, --config FILE    configuration whose classes come before the built-in ones\n"
-	"      --format FORMAT  text for people (default), Markdown, or one JSON object each\n"
+	"      --format FORMAT  text for people (default), Markdown, one JSON object each, or a "
+	"page\n"
 	"      --all            of a file with several dumps all of them, not the last one; of\n"
 	"                       several sources a report each\n"
 	"      --baseline FILE  an older dump of the same service: what changed, by class and, of\n"
@@ -39,8 +40,8 @@ static const char usage[] =
 	"Exit status: 0 done (also when a dump is cut: told on standard error), 65 a source is no\n"
 	"goroutine dump, 74 it can't be read.\n";
 
-static const char *const formats[] = {"text", "markdown", "json", NULL};
-enum { TEXT, MARKDOWN, JSON };
+static const char *const formats[] = {"text", "markdown", "json", "html", NULL};
+enum { TEXT, MARKDOWN, JSON, HTML };
 
 static size_t terminal_columns(void)
 {
@@ -99,6 +100,8 @@ static void take_cb(void *arg, struct report *r, const struct cmd_dump *d)
 		json_decref(doc);
 	} else if (o->format == MARKDOWN) {
 		report_markdown(r, &view, &out);
+	} else if (o->format == HTML) {
+		report_html(r, &view, &out);
 	} else {
 		report_text(r, &view, &out);
 	}
@@ -123,6 +126,8 @@ static int read_gap(char **argv, const char *text, double *minutes)
 /* What can't be had together is told before anything is read. */
 static int check_options(char **argv, const struct options *o, bool all)
 {
+	if (o->format == HTML && (o->several || all))
+		return cmd_usage(argv, "--format html takes one SOURCE, and no --all");
 	if (o->baseline && (o->several || all))
 		return cmd_usage(argv, "--baseline takes one SOURCE, and no --all");
 	if (!o->baseline && !isnan(o->gap_minutes))

@@ -64,6 +64,9 @@ void report_text(const struct report *r, const struct report_view *view, struct 
 /* The same as a Markdown table, for a ticket or a wiki; names are escaped. */
 void report_markdown(const struct report *r, const struct report_view *view, struct buf *out);
 
+/* The same as one HTML page that stands alone: no script, nothing that is loaded. */
+void report_html(const struct report *r, const struct report_view *view, struct buf *out);
+
 /* After report_end: goroutines in all, classes, and one of them, largest first. */
 uint64_t report_total(const struct report *r);
 size_t report_class_count(const struct report *r);

@@ -72,6 +72,9 @@ def test_report_of_saved_dumps(tmp_path):
     written = command("report", "--format", "markdown", first)
     for title in ("### Where to look", "### What to do", "### By class", "### By state", "### Created by"):
         assert title in written, title
+    page = command("report", "--format", "html", first)
+    assert page.startswith("<!") and "<h2>By class</h2>" in page and page.rstrip().endswith("</html>")
+    command("report", "--format", "html", first, second, code=2)
     diff = command("diff", "--format", "json", both, first, parse=True)
     assert diff["change"] == 0 and diff["one_process"] and diff["same_stack"] == whole["parsed"]
     command("diff", first, code=2)

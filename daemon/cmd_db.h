@@ -58,6 +58,8 @@ int cmd_rows_alert_past(struct cmd_db *db, json_t *alert, struct err *err);
 struct str cmd_rows_str(const json_t *row, const char *key);
 double cmd_rows_num(const json_t *row, const char *key);
 bool cmd_rows_true(const json_t *row, const char *key);
+/* "up", "down", or "new": watched or imported, and not scraped yet. */
+struct str cmd_rows_state(const json_t *target);
 /* The time in a member that holds Unix seconds, as milliseconds; 0 for null. */
 int64_t cmd_rows_ms(const json_t *row, const char *key);
 

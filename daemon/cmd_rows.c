@@ -23,6 +23,13 @@ bool cmd_rows_true(const json_t *row, const char *key)
 	return json_get_true(row, key);
 }
 
+struct str cmd_rows_state(const json_t *target)
+{
+	if (json_get_true(target, "up"))
+		return STR("up");
+	return isnan(json_get_num(target, "last_scrape")) ? STR("new") : STR("down");
+}
+
 int64_t cmd_rows_ms(const json_t *row, const char *key)
 {
 	double v = cmd_rows_num(row, key);

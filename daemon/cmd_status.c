@@ -24,8 +24,7 @@ static size_t count_if(const json_t *rows, const char *key, const char *value)
 	size_t i, n = 0;
 	json_t *row;
 
-	json_array_foreach((json_t *)rows, i, row) n +=
-		value ? str_is(cmd_rows_str(row, key), value) : cmd_rows_true(row, key);
+	json_array_foreach((json_t *)rows, i, row) n += str_is(cmd_rows_str(row, key), value);
 	return n;
 }
 
@@ -73,6 +72,15 @@ static json_t *sorted(const json_t *rows)
 	return out;
 }
 
+static size_t count_state(const json_t *targets, const char *state)
+{
+	size_t n = 0, i;
+	json_t *row;
+
+	json_array_foreach((json_t *)targets, i, row) n += str_is(cmd_rows_state(row), state);
+	return n;
+}
+
 static json_t *read_all(struct cmd_db *db, struct err *err)
 {
 	json_t *doc, *targets = cmd_rows_targets(db, err), *alerts, *memory;
@@ -100,10 +108,9 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 	json_object_set_new(doc, "store_bytes",
 		stat(db->path, &sb) == 0 ? json_integer(sb.st_size) : json_null());
 	json_object_set_new(doc, "last_scrape", newest > 0 ? json_num(newest) : json_null());
-	json_object_set_new(doc, "up", json_integer((json_int_t)count_if(targets, "up", NULL)));
-	json_object_set_new(doc, "down",
-		json_integer(
-			(json_int_t)(json_array_size(targets) - count_if(targets, "up", NULL))));
+	json_object_set_new(doc, "up", json_integer((json_int_t)count_state(targets, "up")));
+	json_object_set_new(doc, "down", json_integer((json_int_t)count_state(targets, "down")));
+	json_object_set_new(doc, "new", json_integer((json_int_t)count_state(targets, "new")));
 	json_object_set_new(
 		doc, "firing", json_integer((json_int_t)count_if(alerts, "state", "firing")));
 	json_object_set_new(
@@ -118,7 +125,8 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 
 static void add_head(const struct cmd_db *db, const json_t *doc, struct buf *out)
 {
-	int64_t up = (int64_t)cmd_rows_num(doc, "up"), down = (int64_t)cmd_rows_num(doc, "down");
+	double up = cmd_rows_num(doc, "up"), down = cmd_rows_num(doc, "down");
+	double fresh = cmd_rows_num(doc, "new"), n = up + down + fresh;
 
 	if (!cmd_rows_true(doc, "running")) {
 		buf_adds(out, "leakwatch is NOT RUNNING; last scrape ");
@@ -132,10 +140,11 @@ static void add_head(const struct cmd_db *db, const json_t *doc, struct buf *out
 	safe_add(out, str_of(db->path));
 	buf_adds(out, ", ");
 	cmd_db_add_value(out, cmd_rows_num(doc, "store_bytes"), STR("_bytes"));
-	buf_addf(out, "\n%lld target%s: %lld up, %lld down; %.0f alert%s firing, %.0f pending",
-		(long long)(up + down), up + down == 1 ? "" : "s", (long long)up, (long long)down,
-		cmd_rows_num(doc, "firing"), cmd_rows_num(doc, "firing") == 1 ? "" : "s",
-		cmd_rows_num(doc, "pending"));
+	buf_addf(out, "\n%.0f target%s: %.0f up, %.0f down", n, n == 1 ? "" : "s", up, down);
+	if (fresh > 0)
+		buf_addf(out, ", %.0f not scraped yet", fresh);
+	buf_addf(out, "; %.0f alert%s firing, %.0f pending", cmd_rows_num(doc, "firing"),
+		cmd_rows_num(doc, "firing") == 1 ? "" : "s", cmd_rows_num(doc, "pending"));
 	if (cmd_rows_num(doc, "owed") > 0)
 		buf_addf(out, "; %.0f notification%s not delivered yet", cmd_rows_num(doc, "owed"),
 			cmd_rows_num(doc, "owed") == 1 ? "" : "s");
@@ -182,7 +191,7 @@ static void add_targets(const struct cmd_db *db, const json_t *targets, struct b
 	json_array_foreach((json_t *)targets, i, row)
 	{
 		table_add(&t, cmd_rows_str(row, "target"));
-		table_add(&t, cmd_rows_true(row, "up") ? STR("up") : STR("down"));
+		table_add(&t, cmd_rows_state(row));
 		buf_reset(&cell);
 		cmd_db_add_ago(db, &cell, cmd_rows_ms(row, "last_scrape"));
 		table_add(&t, buf_str(&cell));

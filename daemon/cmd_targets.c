@@ -58,7 +58,7 @@ static void add_text(const struct cmd_db *db, const json_t *targets, struct buf 
 	json_array_foreach((json_t *)targets, i, row)
 	{
 		table_add(&t, cmd_rows_str(row, "target"));
-		table_add(&t, cmd_rows_true(row, "up") ? STR("up") : STR("down"));
+		table_add(&t, cmd_rows_state(row));
 		add_ago(db, &t, row, "last_scrape");
 		if (cmd_rows_ms(row, "last_scrape"))
 			table_addf(&t, "%.1f ms", cmd_rows_num(row, "scrape_ms"));

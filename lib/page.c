@@ -93,6 +93,13 @@ void page_rate(struct buf *out, const json_t *series)
 		notify_add_rate(out, rate, unit_of(series));
 }
 
+struct str page_state(const json_t *target)
+{
+	if (json_get_true(target, "up"))
+		return STR("up");
+	return page_ms(target, "last_scrape") ? STR("down") : STR("new");
+}
+
 /* States are ours, but come from a file. */
 void page_verdict(struct buf *out, struct str state)
 {
@@ -234,10 +241,9 @@ static void add_target(const struct page *p, const json_t *row, struct buf *out)
 	page_link(p, out, "targets", buf_str(&id));
 	html_text_cut(out, json_get_str(row, "target"), NAME_COLUMNS);
 	buf_adds(out, "</a></td><td>");
-	if (json_get_true(row, "up"))
-		buf_adds(out, "up");
-	else
-		buf_adds(out, "<span class=\"leaking\">down</span> ");
+	buf_adds(out, str_is(page_state(row), "down") ? "<span class=\"leaking\">" : "<span>");
+	buf_addstr(out, page_state(row));
+	buf_adds(out, "</span>");
 	if (json_get_str(row, "why").len) {
 		buf_adds(out, " <span class=\"dim\">");
 		html_text_cut(out, json_get_str(row, "why"), NAME_COLUMNS);
@@ -272,7 +278,7 @@ static int rank_of(const json_t *row)
 	static const char *const order[] = {"leaking", "suspect", "held", "watching"};
 	struct str verdict = json_get_str(row, "verdict");
 
-	if (!json_get_true(row, "up"))
+	if (str_is(page_state(row), "down"))
 		return 0;
 	for (int i = 0; i < (int)ARRAY_LEN(order); i++) {
 		if (str_is(verdict, order[i]))

@@ -100,7 +100,7 @@ static void add_labels(const json_t *labels, const char *title, struct buf *out)
 static void add_target_facts(const struct page *p, const json_t *target, struct buf *out)
 {
 	buf_adds(out, "<dl>");
-	page_fact(out, "state", json_get_true(target, "up") ? STR("up") : STR("down"));
+	page_fact(out, "state", page_state(target));
 	page_fact(out, "why", json_get_str(target, "why"));
 	page_fact(out, "metrics", json_get_str(target, "metrics_why"));
 	page_fact_time(p, out, "down since", target, "down_since");

@@ -16,6 +16,8 @@ void page_value(struct buf *out, const json_t *series);
 void page_rate(struct buf *out, const json_t *series);
 struct str page_name_of(const json_t *series);
 bool page_is_bytes(const json_t *series);
+/* "up", "down", or "new": not scraped yet. */
+struct str page_state(const json_t *target);
 /* <span class="leaking">leaking</span> */
 void page_verdict(struct buf *out, struct str state);
 /* <dt>name<dd>text; nothing for an empty text. */

@@ -38,6 +38,7 @@ $1"
 }
 
 echo "chroot-check: make run"
+began=$(date +%s)
 # In a session of its own, so that SIGINT goes to all of it, as Ctrl-C does, once the alert is there
 # (or after 15 minutes).  It then has to end by itself and leave nothing behind.
 # shellcheck disable=SC2016 # expanded inside
@@ -61,7 +62,8 @@ for exe in /proc/[0-9]*/exe; do
 	"$(readlink -f "$dir")"/*) echo "chroot-check: $(readlink "$exe") still runs" >&2; exit 1 ;;
 	esac
 done
-echo "chroot-check: the alert came"
+echo "chroot-check: the alert came; make run took $(($(date +%s) - began)) s in all"
 echo "chroot-check: make check"
+began=$(date +%s)
 inside 'make check'
-echo "chroot-check: all of it passed in $dir"
+echo "chroot-check: make check took $(($(date +%s) - began)) s; all of it passed in $dir"

@@ -108,19 +108,17 @@ def test_page_cache_is_no_leak_and_a_heap_is(service, daemon, receiver, cgroup, 
 
 def test_what_each_holds_is_told(service, daemon, receiver):
     """Connections that leak in waves: two goroutines and a descriptor each."""
-    s = service("registry", "-rate", 60, "-waves", "5s")
-    d = daemon([{"job_name": "waves", "static_configs": [{"targets": [s.address]}]}], window="200ms", interval="100ms")
+    s = service("registry", "-rate", 30, "-waves", "8s")
+    d = daemon([{"job_name": "waves", "static_configs": [{"targets": [s.address]}]}], window="400ms", interval="200ms")
 
     def each():
         rows = [c for c in d.command("classes")["classes"] if c["class"] == "http-client-conn"]
         return rows and rows[0]["each"] and rows[0]["each"].get("fds")
 
-    fds = wait_until(each, 60, lambda: f"descriptors of each: {d.command('classes')['classes']}", every=0.5)
+    fds = wait_until(each, 120, lambda: f"descriptors of each: {d.command('classes')['classes']}", every=0.5)
     assert abs(fds["estimate"] - 0.5) < 0.1, fds
     assert fds["low"] <= fds["estimate"] <= fds["high"]
-    # The alert says so from then on, and so does the status.
-    wait_until(lambda: [a for a in d.command("alerts")["alerts"] if " descriptor" in a["annotations"].get("each_holds", "")], 60, "the alert says so", every=0.5)
-    wait_until(lambda: "; each holds 0." in d.command("status", parse=False), 30, "the status says so", every=0.5)
+    wait_until(lambda: "; each holds 0." in d.command("status", parse=False), 60, "the status says so", every=0.5)
 
 
 def test_what_is_not_there_is_said(service, daemon):
@@ -177,5 +175,3 @@ def test_a_census_names_the_socket(service, daemon, receiver):
     new, of = (int(w) for w in census["what_grows"].split(" new ")[0].split(" of "))
     assert new >= 0.9 * of, census
     assert census["grown"][0]["what"].startswith("unix /") and census["grown"][0]["what"].endswith("/runtime.sock"), census
-    alert = wait_until(lambda: [a for a in d.command("alerts")["alerts"] if "runtime.sock" in a["annotations"].get("what_grows", "")], 30, "the alert says so")
-    assert "new descriptors: unix /" in alert[0]["annotations"]["description"]

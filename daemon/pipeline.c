@@ -62,7 +62,9 @@ static void say_lost(struct target *t, const struct gdump_stats *s)
 {
 	unsigned long long lost = s->lost, announced = s->announced, bad = s->bad_lines;
 
-	if (bad)
+	if (announced == 0) /* its first line is missing */
+		snprintf(t->dump_why, sizeof(t->dump_why), "%s", s->first_bad);
+	else if (bad)
 		snprintf(t->dump_why, sizeof(t->dump_why),
 			"%llu of %llu goroutines could not be read: %llu lines not understood, the "
 			"first at line %u: %s",
@@ -76,14 +78,13 @@ static void say_lost(struct target *t, const struct gdump_stats *s)
 /* Is this body one to count?  Else dump_why says what was received. */
 static bool usable(struct target *t)
 {
-	const struct gdump_stats *s;
+	const struct gdump_stats *s = gdump_stats(t->gdump);
 	struct err err;
 
 	if (gdump_finish(t->gdump, &err)) {
 		snprintf(t->dump_why, sizeof(t->dump_why), "%s", err.msg);
 		return false;
 	}
-	s = gdump_stats(t->gdump);
 	if (s->format != GDUMP_DEBUG1) {
 		snprintf(t->dump_why, sizeof(t->dump_why),
 			"received a dump of format %s where a goroutine profile with debug=1 "
@@ -91,7 +92,8 @@ static bool usable(struct target *t)
 			gdump_format_name(s->format));
 		return false;
 	}
-	if ((double)s->lost > LOSS_MAX * (double)MAX(s->announced, s->parsed)) {
+	if ((s->announced == 0 && s->parsed > 0) ||
+		(double)s->lost > LOSS_MAX * (double)MAX(s->announced, s->parsed)) {
 		say_lost(t, s);
 		return false;
 	}

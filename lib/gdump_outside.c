@@ -75,13 +75,13 @@ static void other_line(struct gdump *g, struct str line)
 	}
 	if (g->runtime_stack || str_ends(line, STR(" goroutine stack dump ==="))) /* Docker's */
 		return;
-	if (!begun)
-		look_for_headless(g, line);
-	if (begun)
+	if (begun) {
 		gdump_split_outside(g);
-	if (begun)
 		gdump_bad_line(g, number, "not part of a goroutine dump", line);
-	else if (!g->header_inside && str_find(line, STR("goroutine ")) >= 0)
+		return;
+	}
+	look_for_headless(g, line);
+	if (!g->header_inside && str_find(line, STR("goroutine ")) >= 0)
 		g->header_inside = str_find(line, STR(" [")) >= 0;
 }
 

@@ -531,7 +531,8 @@ void target_put_exhibit(struct target *t)
 			.bytes = (int64_t)q->kept_bytes,
 			.body = buf_str(&q->kept)};
 
-		if (!f->user || f->kind != FINDING_GOROUTINES || map_get(q->shown, str_of(f->user)))
+		if (!f->user || f->kind == FINDING_FDS || f->kind == FINDING_MEMORY ||
+			map_get(q->shown, str_of(f->user)))
 			continue;
 		row.alert_id = str_of(f->user);
 		store_add_exhibit(t->p->batch, &row);

@@ -13,7 +13,7 @@
 
 /* A method of a value in the stack of somebody who does not wait for a lock. */
 struct seen {
-	uint64_t value, type; /* type: hash of "main.(*shard)." */
+	uint64_t value, type; /* value 0: not to be seen; type: hash of "main.(*shard)." */
 	struct lock_holder who;
 };
 
@@ -45,8 +45,9 @@ void locks_free(struct locks *l)
 	free(l);
 }
 
-/* The first argument word of a frame, 0 when it is no address. */
-static uint64_t first_word(const struct group *g, const struct frame *f)
+/* The first argument word of a frame, 0 when it is no address; sure: and not one that may be stale.
+ */
+static uint64_t first_word(const struct group *g, const struct frame *f, bool sure)
 {
 	struct str args = gdump_frame_args(g, f);
 	uint64_t v = 0;
@@ -64,6 +65,8 @@ static uint64_t first_word(const struct group *g, const struct frame *f)
 		else
 			break;
 	}
+	if (sure && i < args.len && args.p[i] == '?')
+		return 0;
 	return v >= LOWEST ? v : 0;
 }
 
@@ -115,7 +118,7 @@ static void note_waiter(struct locks *l, const struct group *g, const char *clas
 		lock->class = xstrdup(class ? class : "");
 		snprintf(lock->by, sizeof(lock->by), "%.*s", STR_ARG(g->frames[by].func));
 		if (type_of(g->frames[by].func).len)
-			lock->value = first_word(g, &g->frames[by]);
+			lock->value = first_word(g, &g->frames[by], true);
 	} else if (!lock->class) {
 		lock->class = xstrdup(class ? class : "");
 	}
@@ -125,17 +128,16 @@ static void note_other(struct locks *l, const struct group *g)
 {
 	for (size_t i = 0; i < g->nframes && l->nseen < LOCKS_SEEN; i++) {
 		struct str type = type_of(g->frames[i].func);
-		uint64_t value = type.len ? first_word(g, &g->frames[i]) : 0;
 		struct seen *s;
 
-		if (!value || stack_is_std(g->frames[i].func))
+		if (type.len == 0 || stack_is_std(g->frames[i].func))
 			continue;
 		if (l->nseen == l->cap) {
 			l->cap = MAX((size_t)64, l->cap * 2);
 			l->seen = xrealloc(l->seen, l->cap, sizeof(*l->seen));
 		}
 		s = &l->seen[l->nseen++];
-		s->value = value;
+		s->value = first_word(g, &g->frames[i], false);
 		s->type = hash64(type.p, type.len, 0);
 		s->who.id = g->id;
 		snprintf(s->who.state, sizeof(s->who.state), "%.*s", STR_ARG(g->state));
@@ -161,7 +163,7 @@ static bool is_candidate(const struct lock *k, uint64_t type, const struct seen 
 		return false;
 	if (k->value)
 		return s->value == k->value;
-	return s->value <= k->address && k->address - s->value < VALUE_MAX;
+	return s->value && s->value <= k->address && k->address - s->value < VALUE_MAX;
 }
 
 static bool is_told(const struct lock *l, uint64_t id)
@@ -180,15 +182,19 @@ void locks_end(struct locks *l)
 		struct str type = type_of(str_of(k->by));
 		uint64_t hash = hash64(type.p, type.len, 0);
 
+		k->nobody = type.len && l->nseen < LOCKS_SEEN;
 		for (size_t j = 0; type.len && j < l->nseen; j++) {
 			const struct seen *s = &l->seen[j];
 
+			if (s->type == hash && s->value == 0)
+				k->nobody = false;
 			if (!is_candidate(k, hash, s) || is_told(k, s->who.id))
 				continue;
 			if (k->nholders == LOCKS_HOLDERS)
 				k->more++;
 			else
 				k->holders[k->nholders++] = s->who;
+			k->nobody = false;
 		}
 	}
 }
@@ -219,9 +225,8 @@ void lock_words(const struct lock *l, struct buf *out)
 				l->holders[i].state, l->holders[i].func);
 		if (l->more)
 			buf_addf(out, " and %zu more", l->more);
-	} else if (l->value) {
+	} else if (l->nobody) {
 		buf_adds(out, ", and no goroutine that runs or waits elsewhere is in a method of "
-			      "the same value: whoever took it may have returned without "
-			      "unlocking it");
+			      "that value: whoever took it may have returned without unlocking it");
 	}
 }

@@ -6,10 +6,11 @@
  * first argument word of the frame after the lock's own (or 0, where the compiler needs it no more:
  * then a value of the same type within 1 KiB before the lock is taken to be it).  A goroutine that
  * does not wait for a lock and has a method of the same value in its stack is a candidate for the
- * holder; where the value is known and there is none, whoever took the lock may have returned
- * without giving it back.  Go says no more: a mutex does not know its owner.
+ * holder; where there is none, nor one whose value cannot be seen, whoever took the lock may have
+ * returned without giving it back.  Go says no more: a mutex does not know its owner.
  *
- * Words with "?" may be stale (Go 1.18 and later); they are taken, so a candidate is only that.
+ * A word with "?" may be stale (Go 1.18 and later): as a waiter's value it is taken to be gone; of
+ * the others it is taken, so a candidate is only that.
  * Memory is bounded: LOCKS_MAX locks, LOCKS_SEEN frames of others; what comes over that is left
  * out.
  */
@@ -37,6 +38,7 @@ struct lock {
 	uint64_t value; /* address of its receiver; 0 when it is no method, or not known */
 	struct lock_holder holders[LOCKS_HOLDERS];
 	size_t nholders, more; /* more: candidates not told */
+	bool nobody; /* there is none, and none that could not be seen */
 };
 
 struct locks;

@@ -135,11 +135,32 @@ static void value_gone(void **state)
 	struct locks *l = read_dump(
 		HOLDER GO127("40", "0xc000100008", "0x0?") GO127("41", "0xc000900008", "0x0?"));
 	const struct lock *k = locks_worst(l, "c");
+	struct buf words = BUF_INIT;
 
 	(void)state;
 	assert_int_equal(k->value, 0);
 	assert_int_equal(k->nholders, 1);
 	assert_int_equal(k->holders[0].id, 33);
+	locks_free(l);
+	/* A stale word is another value's: nothing is said of who is not there. */
+	l = read_dump(HOLDER GO127("40", "0xc000100008", "0xc000777000?"));
+	k = locks_worst(l, "c");
+	assert_int_equal(k->value, 0);
+	assert_int_equal(k->nholders, 1);
+	locks_free(l);
+	l = read_dump(OTHERS GO127("40", "0xc000100008", "0xc000777000?"));
+	lock_words(locks_worst(l, "c"), &words);
+	assert_non_null(strstr(words.p, "may have returned without unlocking it"));
+	locks_free(l);
+	/* Somebody is in a method of such a value, and of which is not to be seen: nothing is said.
+	 */
+	buf_reset(&words);
+	l = read_dump(
+		"goroutine 36 [select]:\nmain.(*shard).sync(0x0?)\n\t/src/m.go:80 +0x5\n\n" GO127(
+			"40", "0xc000100008", "0xc000777000?"));
+	lock_words(locks_worst(l, "c"), &words);
+	assert_string_equal(words.p, "1 wait for one lock in main.(*shard).put");
+	buf_release(&words);
 	locks_free(l);
 }
 

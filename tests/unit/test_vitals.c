@@ -46,6 +46,24 @@ static void test_process(void **state)
 	vitals_free(v);
 }
 
+/* How long the process stood still: the sum of a histogram, where it is exposed. */
+static void test_pauses(void **state)
+{
+	struct vitals *v = vitals_new();
+
+	(void)state;
+	read_body(v,
+		"# TYPE go_sched_pauses_total_other_seconds histogram\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"+Inf\"} 3\n"
+		"go_sched_pauses_total_other_seconds_sum 0.0125\n"
+		"go_sched_pauses_total_other_seconds_count 3\n",
+		100);
+	assert_true(vitals_get(v, VITAL_PAUSES) == 0.0125);
+	read_body(v, "go_goroutines 5\n", 110);
+	assert_true(isnan(vitals_get(v, VITAL_PAUSES)));
+	vitals_free(v);
+}
+
 static void test_selected(void **state)
 {
 	struct vitals *v = vitals_new();
@@ -83,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_selected),
 	};
 

@@ -76,6 +76,7 @@ static const struct table reference_page = {{{NEVER, 10, 6, 6, 1.10}, {NEVER, 10
 	{{4, DAY, 5, 2.5, .3, ANY, 0, ANY}}, 1.10};
 
 #define NOISE	     .3 /* units: drawdown of a series without noise */
+#define BYTES_CLEAR  3 /* times the drawdown: memory swings with the collector */
 #define LOAD_SHARE   .5
 #define EVEN_SHORT   2.5 /* of four parts, under 8 windows */
 #define FRESH_GROWTH 200 /* units, under 2.5 h and without a history */
@@ -145,9 +146,10 @@ static bool is_steady(const struct detect *d, const struct rise *r, const struct
 	bool history = r->history >= HISTORY;
 	const struct limits *l = band == DAYS ? &t->days : &t->under_day;
 	const struct trend_shape *s = &r->shape;
+	double clear = d->kind == DETECT_BYTES ? fmin(l->clear, BYTES_CLEAR) : l->clear;
 
 	return s->growth >= l->ref * d->unit && judge_ratio(d, r) >= t->ratio[history][band] &&
-	       judge_clearness(d, r) >= l->clear && s->even >= (s->n >= 8 ? l->even : EVEN_SHORT) &&
+	       judge_clearness(d, r) >= clear && s->even >= (s->n >= 8 ? l->even : EVEN_SHORT) &&
 	       is_within(s->late, l->late, l->late_most) && s->tail >= l->tail &&
 	       r->before <= l->before &&
 	       (band > 0 || history || s->growth >= FRESH_GROWTH * d->unit);

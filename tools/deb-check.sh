@@ -89,7 +89,7 @@ inside '
 	[ -e /etc/leakwatch/leakwatch.yaml ]
 	[ -e /var/lib/leakwatch/leakwatch.db ]
 	apt-get purge -q -y leakwatch >/dev/null
-	left=$(find / -xdev -name "*leakwatch*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/var/log/*" -not -path "/var/cache/*")
+	left=$(find / -xdev -name "*leakwatch*" -not -path "/proc/*" -not -path "/tmp/*" -not -path "/root/*" -not -path "/var/log/*" -not -path "/var/cache/*")
 	[ -z "$left" ] || { echo "deb-check: left after purge: $left" >&2; exit 1; }
 '
 echo "deb-check: a changed conffile stays, a purge leaves nothing; all of it passed in $dir"

@@ -154,7 +154,8 @@ def browser(tmp_path_factory):
             pytest.skip("Debian's chromium could not be fetched: " + (got.stderr.strip().splitlines() or ["no reason"])[-1])
         root = got.stdout.split()[0]
         program = os.path.join(root, "usr/lib/chromium/chromium")
-        env["LD_LIBRARY_PATH"] = ":".join(sorted({d for d, _, files in os.walk(os.path.join(root, "usr/lib")) if any(".so" in f for f in files)}))
+        places = [d for top in ("lib", "usr/lib") for d, _, files in os.walk(os.path.join(root, top)) if any(".so" in f for f in files)]
+        env["LD_LIBRARY_PATH"] = ":".join(places)
 
     def browse(url):
         profile = tmp_path_factory.mktemp("chromium")

@@ -180,7 +180,7 @@ static void settle_cost(struct target *t)
 	q->owes_cost = false;
 	t->p->looks.paused_s += q->cost_ms / 1000;
 	t->p->looks.predicted_s += q->predicted_ms / 1000;
-	log_msg(LEVEL_INFO,
+	log_msg(LEVEL_DEBUG,
 		"target %s/%s: looked at %llu goroutines one by one; it was stopped for %.1f ms at "
 		"most, %.1f ms were predicted",
 		t->job_name, t->instance, (unsigned long long)q->goroutines, q->cost_ms,

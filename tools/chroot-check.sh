@@ -21,13 +21,14 @@ done
 apt-config dump Acquire::http::Proxy Acquire::https::Proxy >"$dir/etc/apt/apt.conf.d/99from-outside"
 
 unmount() {
-	umount "$dir/proc" "$dir/dev" 2>/dev/null || :
+	umount "$dir/proc" "$dir/dev/pts" "$dir/dev" 2>/dev/null || :
 }
 trap unmount EXIT
 trap 'exit 1' INT TERM
 mkdir -p "$dir/proc" "$dir/dev"
 mountpoint -q "$dir/proc" || mount -t proc proc "$dir/proc"
 mountpoint -q "$dir/dev" || mount --bind /dev "$dir/dev"
+mountpoint -q "$dir/dev/pts" || mount -t devpts devpts "$dir/dev/pts"
 
 rm -rf "$dir/src"
 git clone -q --no-hardlinks "$source" "$dir/src"

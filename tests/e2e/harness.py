@@ -16,6 +16,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("LEAKWATCH_BUILD", os.path.join(ROOT, "build"))
 # The sanitizers' shadow memory counts as resident; bounds on memory are that much wider with them.
@@ -47,6 +49,14 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def open_terminal():
+    """(our end, the terminal); skips the test where the system has none to give."""
+    try:
+        return os.openpty()
+    except OSError as e:
+        pytest.skip(f"no pseudo-terminals here: {e}")
 
 
 def http_get(address, path, timeout=5):

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from harness import LEAKWATCH
+from harness import LEAKWATCH, open_terminal
 
 T0 = 1700000000
 KEYS = ["at", "target", "class", "state", "rate_per_hour", "low", "high", "since", "reason"]
@@ -131,7 +131,7 @@ def test_progress_on_a_terminal(tmp_path):
     path = tmp_path / "long.om"
     path.write_text("".join(f'leakwatch_goroutines{{target="t1",class="{"c" * 150}"}} 5 {T0 + m}\n' for m in range(60000)) + "# EOF\n")
     assert path.stat().st_size > 9 << 20
-    ours, theirs = os.openpty()
+    ours, theirs = open_terminal()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         with subprocess.Popen([LEAKWATCH, "backtest", str(path)], stdout=subprocess.PIPE, stderr=theirs) as p:
             os.close(theirs)

@@ -1,6 +1,5 @@
 """Dumps of real programs that are too large to be kept, and dumps of which something is missing."""
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -9,7 +8,7 @@ import time
 import hostile
 import pytest
 from conftest import find_go
-from harness import BUILD, LEAKWATCH, ROOT, command, free_port, http_get, wait_until
+from harness import BUILD, LEAKWATCH, ROOT, command, free_port, http_get, open_terminal, wait_until
 
 MANY = 12000
 
@@ -167,7 +166,7 @@ def slow(conn, path):
 def test_progress_on_a_terminal(stops, tmp_path):
     server = hostile.Server(slow)
     stops.append(server)
-    outside, terminal = pty.openpty()
+    outside, terminal = open_terminal()
     with subprocess.Popen([LEAKWATCH, "report", f"http://{server.address}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal) as p:
         os.close(terminal)
         shown = b""

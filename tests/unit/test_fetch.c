@@ -360,24 +360,24 @@ static void test_refused(void **state)
 /* The server answers in plain HTTP without reading the client's hello. */
 static void test_tls_where_there_is_none(void **state)
 {
-	struct outcome o = {.world = *state};
+	struct outcome o = {.world = *state, .patient = true};
 	char url[64];
 
 	snprintf(url, sizeof(url), "https://127.0.0.1:%d/ok", o.world->blurter.port);
 	get(&o, url, false);
-	run(o.world, 1000);
+	run(o.world, PATIENT_MS);
 	assert_int_equal(o.result.end, FETCH_TLS);
 	assert_non_null(strstr(o.result.why, "speaks plain HTTP: set scheme: http"));
 }
 
 static void test_environment_is_ignored(void **state)
 {
-	struct outcome o = {.world = *state};
+	struct outcome o = {.world = *state, .patient = true};
 
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	setenv("ALL_PROXY", "socks5://127.0.0.1:1", 1);
 	get(&o, "/ok", false);
-	run(o.world, 1000);
+	run(o.world, PATIENT_MS);
 	unsetenv("http_proxy");
 	unsetenv("ALL_PROXY");
 	assert_int_equal(o.result.end, FETCH_OK);

@@ -1,7 +1,6 @@
 #include "app_page.h"
 #include "clock.h"
 #include "cmd_alerts.h"
-#include "store_fact.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -293,11 +292,6 @@ static json_t *find_series(struct page_job *j, json_t *targets, double id, json_
 	return NULL;
 }
 
-static void evidence_cb(void *arg, const struct store_fact *f)
-{
-	json_object_set_new(arg, "evidence", cmd_db_object(f->body));
-}
-
 static void make_series(struct page_job *j)
 {
 	struct err err = ERR_INIT;
@@ -313,9 +307,7 @@ static void make_series(struct page_job *j)
 	if (!row && targets && !err.msg[0]) {
 		problem(j, 404, "No such series", "its class or target is gone, or never was");
 	} else if (!row || read_runs(j, target, &starts, &err) < 0 ||
-		   read_points(j, target, row, j->range->seconds, &points, &series, &err) < 0 ||
-		   store_read_facts(j->db.store, STORE_EVIDENCE, (int64_t)strtod(j->id, NULL),
-			   evidence_cb, row, &err) < 0) {
+		   read_points(j, target, row, j->range->seconds, &points, &series, &err) < 0) {
 		failed(j, &err);
 	} else {
 		runs = (struct page_runs){.starts = starts.v, .n = starts.n};

@@ -1,5 +1,6 @@
 /* leakwatch classes: what the goroutines of every target are, and how each class does. */
 #include "cmd_db.h"
+#include "notify.h"
 #include "table.h"
 #include "xalloc.h"
 
@@ -7,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define COLUMNS 9
 
 static const char usage[] =
 	"usage: leakwatch classes [--db FILE] [--format text|json]\n"
@@ -63,6 +66,13 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 	return json_pack("{s:o,s:o}", "classes", sorted(classes), "others", sorted(others));
 }
 
+/* How long the oldest waited, at least, when the class was last looked at one by one. */
+static void add_oldest(struct buf *out, const json_t *evidence)
+{
+	if (cmd_rows_num(evidence, "oldest_minutes") >= 1)
+		notify_add_duration(out, cmd_rows_num(evidence, "oldest_minutes") * 60);
+}
+
 static void add_rows(const struct cmd_db *db, const json_t *rows, const char *name_key,
 	const char *value_key, const struct table_column *columns, struct buf *out)
 {
@@ -72,7 +82,7 @@ static void add_rows(const struct cmd_db *db, const json_t *rows, const char *na
 	json_t *row;
 	size_t i;
 
-	table_init(&t, columns, 8);
+	table_init(&t, columns, COLUMNS);
 	json_array_foreach((json_t *)rows, i, row)
 	{
 		name = cmd_rows_str(row, name_key);
@@ -90,6 +100,9 @@ static void add_rows(const struct cmd_db *db, const json_t *rows, const char *na
 		buf_reset(&cell);
 		cmd_db_add_each(&cell, json_object_get(row, "each"));
 		table_add(&t, buf_str(&cell));
+		buf_reset(&cell);
+		add_oldest(&cell, json_object_get(row, "evidence"));
+		table_add(&t, buf_str(&cell));
 		table_add(&t, cmd_rows_str(row, "target"));
 		table_add(&t, name);
 		table_add(&t, cmd_rows_str(row, "waits_on"));
@@ -104,11 +117,12 @@ static void add_text(const struct cmd_db *db, const json_t *doc, struct buf *out
 {
 	static const struct table_column of_classes[] = {{.title = "VERDICT"},
 		{.title = "COUNT", .right = true}, {.title = "RATE", .right = true},
-		{.title = "SINCE (UTC)"}, {.title = "EACH HOLDS"}, {.title = "TARGET"},
+		{.title = "SINCE (UTC)"}, {.title = "EACH HOLDS"},
+		{.title = "OLDEST", .right = true}, {.title = "TARGET"},
 		{.title = "CLASS", .shrink = true}, {.title = "WAITS ON"}};
 	static const struct table_column of_others[] = {{.title = "VERDICT"},
 		{.title = "VALUE", .right = true}, {.title = "RATE", .right = true},
-		{.title = "SINCE (UTC)"}, {.title = ""}, {.title = "TARGET"},
+		{.title = "SINCE (UTC)"}, {.title = ""}, {.title = ""}, {.title = "TARGET"},
 		{.title = "NAME", .shrink = true}, {.title = ""}};
 
 	if (json_array_size(json_object_get(doc, "classes")) == 0)

@@ -160,15 +160,23 @@ static void cost_cb(void *arg, const struct store_fact *r)
 	json_object_set_new(arg, "each", each);
 }
 
-/* What one goroutine of each class holds, where that was told. */
-static int add_costs(struct cmd_db *db, json_t *classes, size_t from, struct err *err)
+static void evidence_cb(void *arg, const struct store_fact *r)
+{
+	json_object_set_new(arg, "evidence", cmd_db_object(r->body));
+}
+
+/* What one goroutine of each class holds, and what a look at single ones told, where that is known.
+ */
+static int add_facts(struct cmd_db *db, json_t *classes, size_t from, struct err *err)
 {
 	for (size_t i = from; i < json_array_size(classes); i++) {
 		json_t *row = json_array_get(classes, i);
+		int64_t id = (int64_t)cmd_rows_num(row, "series_id");
 
 		json_object_set_new(row, "each", json_null());
-		if (store_read_facts(db->store, STORE_COST, (int64_t)cmd_rows_num(row, "series_id"),
-			    cost_cb, row, err) < 0)
+		json_object_set_new(row, "evidence", json_null());
+		if (store_read_facts(db->store, STORE_COST, id, cost_cb, row, err) < 0 ||
+			store_read_facts(db->store, STORE_EVIDENCE, id, evidence_cb, row, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -208,7 +216,7 @@ int cmd_rows_series(
 	if (store_read_series(
 		    db->store, (int64_t)cmd_rows_num(target, "id"), series_cb, &sink, err))
 		return -1;
-	return add_costs(db, classes, from, err) || add_host(db, others, others_from, err);
+	return add_facts(db, classes, from, err) || add_host(db, others, others_from, err);
 }
 
 /* ---- alerts ------------------------------------------------------------------ */

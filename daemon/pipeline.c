@@ -186,9 +186,8 @@ static void note_budget(struct target *t, const struct scrape_cycle *c)
 			"for in every %uth scrape only",
 			c->goroutines.took_ms, c->every);
 	if (c->every != t->every && (c->every > 1 || t->every > 1))
-		log_msg(LEVEL_INFO,
-			"target %s/%s: a dump takes %.0f ms: goroutines are asked for in one of %u "
-			"scrapes",
+		log_limited(LEVEL_INFO, t->instance,
+			"target %s/%s: a dump takes %.0f ms: 1 in %u scrapes asks for goroutines",
 			t->job_name, t->instance, c->goroutines.took_ms, c->every);
 	t->every = c->every;
 }

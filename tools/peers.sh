@@ -16,7 +16,7 @@ usage() {
 # What apt would install for the package: itself and what is missing here, less fonts and web files.
 parts() {
 	apt-get -s -o APT::Get::Show-User-Simulation-Note=false install --reinstall --no-install-recommends "$1" |
-		awk '$1 == "Inst" && $2 !~ /^(fonts|libjs)-/ { print $2 }'
+		awk -v own="$1" '$1 == "Inst" && ($2 == own || $2 !~ /^(fonts|libjs)-/) { print $2 }'
 }
 
 get() {

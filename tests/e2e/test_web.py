@@ -148,11 +148,15 @@ def browser(tmp_path_factory):
     program = shutil.which("chromium")
     env = dict(os.environ)
     if not program:
-        got = subprocess.run(["sh", os.path.join(ROOT, "tools", "peers.sh"), "get", "chromium"], capture_output=True, text=True,
+        got = subprocess.run(["sh", os.path.join(ROOT, "tools", "peers.sh"), "get", "chromium", "fonts-dejavu-core"], capture_output=True, text=True,
                              timeout=600, env=dict(os.environ, PEERS=os.path.join(BUILD, "peers")))
         if got.returncode:
             pytest.skip("Debian's chromium could not be fetched: " + (got.stderr.strip().splitlines() or ["no reason"])[-1])
-        root = got.stdout.split()[0]
+        root, fonts = got.stdout.split()
+        # It does not draw a page, nor live on, without a font.
+        config = tmp_path_factory.mktemp("fonts") / "fonts.conf"
+        config.write_text(f"<fontconfig><dir>{fonts}/usr/share/fonts</dir><cachedir>{config.parent}</cachedir></fontconfig>")
+        env["FONTCONFIG_FILE"] = str(config)
         program = os.path.join(root, "usr/lib/chromium/chromium")
         places = [d for top in ("lib", "usr/lib") for d, _, files in os.walk(os.path.join(root, top)) if any(".so" in f for f in files)]
         env["LD_LIBRARY_PATH"] = ":".join(places)

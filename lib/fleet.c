@@ -1,5 +1,6 @@
 #include "fleet.h"
 
+#include "notify.h"
 #include "safe.h"
 
 #include <math.h>
@@ -130,7 +131,10 @@ static void add_name(struct buf *out, struct str name)
 
 static void add_number(struct buf *out, double x)
 {
-	buf_addf(out, fabs(x) < 100 ? "%.3g" : "%.0f", x);
+	if (fabs(x) < 100)
+		buf_addf(out, "%.3g", x);
+	else
+		notify_add_amount(out, x, NOTIFY_GOROUTINES);
 }
 
 static void add_rates(struct buf *out, const struct fleet_side *leaks)

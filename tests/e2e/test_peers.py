@@ -48,7 +48,8 @@ def table(name, classes):
 def test_real_programs_are_read_whole_and_not_told(programs, daemon, receiver, stops):
     load = peers.Load(**programs)
     stops.append(load)
-    jobs = [{"job_name": p.name, **({} if p.metrics else {"metrics_path": ""}), "static_configs": [{"targets": [p.address]}]}
+    # Without a budget, or a loaded machine has them asked for less often.
+    jobs = [{"job_name": p.name, "scrape_budget": "0%", **({} if p.metrics else {"metrics_path": ""}), "static_configs": [{"targets": [p.address]}]}
             for p in programs.values()]
     real = daemon(jobs, window="2m", interval="1s")
     fast = daemon(jobs, window="1s", interval="500ms")

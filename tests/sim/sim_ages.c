@@ -93,16 +93,17 @@ static void come_and_go(struct service *s, double life_s, double per_s, enum lif
 static void leak(struct service *s)
 {
 	double until = s->uptime_s + s->gap_s;
-	double per_s = sim_scale(&s->r, fmin(3600 / s->uptime_s, .4), .5), from = 0;
+	double per_s = sim_scale(&s->r, fmin(3600 / s->uptime_s, .4), .5), from = 0, more_per_s;
 
 	per_s = fmin(fmax(per_s, 80 / s->uptime_s), 30000 / s->uptime_s);
 	if (s->kind == LEAK_MIDRUN)
 		from = sim_uniform(&s->r, 0, .6) * s->uptime_s;
 	s->rate_per_hour = per_s * 3600;
 	stay(s, sim_poisson(&s->r, per_s * (until - from)), from, until);
-	if (s->kind == LEAK_WITH_TURNOVER)
-		come_and_go(s, sim_scale(&s->r, 5, 300),
-			fmin(per_s * sim_scale(&s->r, 1, 20), 2e5 / until), EXPONENTIAL);
+	if (s->kind == LEAK_WITH_TURNOVER) {
+		more_per_s = fmin(per_s * sim_scale(&s->r, 1, 20), 2e5 / until);
+		come_and_go(s, sim_scale(&s->r, 5, 300), more_per_s, EXPONENTIAL);
+	}
 	if (s->kind == LEAK_WITH_WORKERS)
 		stay(s, floor(sim_scale(&s->r, 5, 300)), 0, 60);
 }
@@ -118,10 +119,12 @@ static void batches(struct service *s)
 	}
 }
 
+/* One draw a statement: in one list of arguments compilers differ in the order. */
 static void draw(struct service *s, int number)
 {
 	static const double periods[] = {5, 30, 120};
-	double life;
+	double life, until;
+	enum life how;
 
 	*s = (struct service){.r = {0xa6e50000u + (uint64_t)number}, .gap_s = 1800};
 	s->kind = (enum kind)(number % KINDS);
@@ -130,8 +133,9 @@ static void draw(struct service *s, int number)
 	switch (s->kind) {
 	case TURNOVER:
 		life = sim_scale(&s->r, 5, 600);
-		come_and_go(s, life, fmin(sim_scale(&s->r, 50, 3000) / life, 2e5 / s->uptime_s),
-			(enum life)(sim_u64(&s->r) % LIVES));
+		how = (enum life)(sim_u64(&s->r) % LIVES);
+		come_and_go(
+			s, life, fmin(sim_scale(&s->r, 50, 3000) / life, 2e5 / s->uptime_s), how);
 		break;
 	case TIMEOUTS:
 		life = sim_scale(&s->r, 600, 3600);
@@ -139,15 +143,15 @@ static void draw(struct service *s, int number)
 		break;
 	case LONG_CONNECTIONS:
 		life = sim_scale(&s->r, 600, 12 * 3600);
-		come_and_go(s, life, sim_scale(&s->r, 100, 3000) / life,
-			(enum life)(sim_u64(&s->r) % FIXED));
+		how = (enum life)(sim_u64(&s->r) % FIXED);
+		come_and_go(s, life, sim_scale(&s->r, 100, 3000) / life, how);
 		break;
 	case WORKER_POOL:
 		stay(s, floor(sim_scale(&s->r, 50, 3000)), 0, 120);
 		break;
 	case GROWING_POOL:
-		stay(s, floor(sim_scale(&s->r, 50, 600)), 0,
-			sim_scale(&s->r, .05, .6) * s->uptime_s);
+		until = sim_scale(&s->r, .05, .6) * s->uptime_s;
+		stay(s, floor(sim_scale(&s->r, 50, 600)), 0, until);
 		break;
 	case BATCHES:
 		batches(s);

@@ -69,6 +69,8 @@ static void apply(struct replay *r, const struct recording_entry *e)
 		remember_symbols(r, e->body);
 		return;
 	}
+	if (e->kind == RECORDING_GOROUTINE) /* a debug=2 dump is of the moment it was taken */
+		r->bodies[RECORDING_DEBUG2].there = false;
 	b->there = true;
 	b->status = e->status;
 	buf_reset(&b->text);

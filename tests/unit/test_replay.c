@@ -51,6 +51,7 @@ static void record(const char *dir)
 		"num_symbols: 1\n0x401 runtime.gopark\nnonsense\n0x402 runtime.chanrecv1\n");
 	save(w, RECORDING_METRICS, 1000000, 200, "process_start_time_seconds 900\n");
 	save(w, RECORDING_INDEX, 1000000, 200, "<html>index\n");
+	save(w, RECORDING_DEBUG2, 1000000, 200, "goroutine 1 [running]:\n");
 	save(w, RECORDING_GOROUTINE, 1010000, 0, "");
 	save(w, RECORDING_METRICS, 1010000, 500, "broken\n");
 	save(w, RECORDING_GOROUTINE, 1020000, 200, "goroutine profile: total 3\n");
@@ -181,8 +182,11 @@ static void test_goes_through_the_recording(void **state)
 	assert_int_equal(sscanf(get(w, "/m"), "process_start_time_seconds %lf", &start), 1);
 	assert_true(start > (double)wall_ms / 1000 - 4.1 && start < (double)wall_ms / 1000 - 3.5);
 	assert_string_equal(get(w, "/admin/pprof/"), "<html>index\n");
+	assert_string_equal(get(w, "/admin/pprof/goroutine?debug=2"), "goroutine 1 [running]:\n");
 
 	wait_until(w, began + 500);
+	get(w, "/admin/pprof/goroutine?debug=2");
+	assert_int_equal(w->result.status, 404); /* that dump was of another moment */
 	get(w, "/admin/pprof/goroutine?debug=1");
 	assert_int_equal(w->result.status, 503); /* the service gave no answer then */
 	assert_string_equal(get(w, "/m"), "broken\n");
@@ -216,8 +220,7 @@ static void test_what_is_not_there(void **state)
 {
 	static const char *const paths[] = {"/", "/metrics", "/mm", "/admin/pprof",
 		"/admin/pprof/heap", "/admin/pprof/goroutine", "/admin/pprof/goroutine?debug=0",
-		"/admin/pprof/goroutine?debug=2", "/admin/pprof/../../etc/passwd",
-		"/admin/pprofgoroutine?debug=1"};
+		"/admin/pprof/../../etc/passwd", "/admin/pprofgoroutine?debug=1"};
 	struct world *w = *state;
 	struct err err = ERR_INIT;
 

@@ -128,6 +128,14 @@ static void put_writer(struct app *a, struct buf *out)
 		"Samples not stored because the queue was full.");
 	one(out, "leakwatch_store_longest_transaction_seconds", s.longest_ms / 1000,
 		"The longest transaction since start.");
+	one(out, "leakwatch_store_longest_housekeeping_seconds", s.longest_bite_ms / 1000,
+		"The longest since start of those that fold and delete.");
+	one(out, "leakwatch_store_checkpoints_total", (double)s.moves,
+		"Moves of the write-ahead log into the file.");
+	one(out, "leakwatch_store_checkpoint_errors_total", (double)s.move_errors,
+		"Those that failed; nothing is lost by them.");
+	one(out, "leakwatch_store_longest_checkpoint_seconds", s.longest_move_ms / 1000,
+		"The longest of them since start; no transaction waits for it.");
 }
 
 static void put_outbox(struct app *a, struct buf *out)

@@ -1,7 +1,9 @@
 #include "writer.h"
 #include "clock.h"
 #include "store_space.h"
+#include "store_wal.h"
 #include "writer_house.h"
+#include "writer_move.h"
 #include "xalloc.h"
 
 #include <errno.h>
@@ -19,6 +21,8 @@
 #define MAX_BYTES      ((size_t)32 * 1024 * 1024)
 #define MAX_WAL_BYTES  (256ll * 1024 * 1024)
 #define MIN_WAL_BYTES  (32ll * 1024 * 1024) /* twice what the store keeps of it */
+#define WAIT_WAL_BYTES (64ll * 1024 * 1024) /* a transaction waits for the log to be moved */
+#define WAIT_WAL_MS    1000
 #define GROUP_BATCHES  64 /* applied as one transaction when they pile up */
 #define GROUP_BYTES    ((size_t)4 * 1024 * 1024)
 #define RETRY_FIRST_MS 100
@@ -62,6 +66,7 @@ struct writer {
 
 	struct store *store; /* the thread's own while it runs, as is the next */
 	struct house house;
+	struct mover *mover;
 };
 
 static void list_init(struct list *l)
@@ -145,7 +150,11 @@ static int apply(struct writer *w, struct item *only, struct err *err)
 	else
 		for (struct item *it = w->work.first; it; it = it->next)
 			v[n++] = it->batch;
+	/* It grows when moving it is slower than what is written: then it has to begin anew. */
+	if (w->stats.wal_bytes > WAIT_WAL_BYTES)
+		mover_catch_up(w->mover, WAIT_WAL_MS);
 	rc = store_apply(w->store, v, n, (int64_t)start, err);
+	mover_offer(w->mover);
 	took = (double)(clock_mono_ms() - start);
 	wal_bytes = store_wal_bytes(w->store);
 	pthread_mutex_lock(&w->lock);
@@ -248,7 +257,7 @@ static uint64_t keep_house(struct writer *w, bool over)
 	int64_t wal_bytes;
 	bool again;
 
-	if (over) {
+	if (over && mover_wait(w->mover, WAIT_WAL_MS)) {
 		store_cut_wal(w->store);
 		wal_bytes = store_wal_bytes(w->store);
 		pthread_mutex_lock(&w->lock);
@@ -256,6 +265,7 @@ static uint64_t keep_house(struct writer *w, bool over)
 		pthread_mutex_unlock(&w->lock);
 	}
 	again = house_keep(&w->house, clock_wall_ms());
+	mover_offer(w->mover);
 	pthread_mutex_lock(&w->lock);
 	copy_house(w);
 	set_state(w, w->house.why[0] == '\0', w->house.why);
@@ -419,7 +429,8 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 		err_set(err, "cannot watch the writer's eventfd");
 		goto failed;
 	}
-	if (start_thread(w, err) < 0)
+	w->mover = w->house.mover = mover_new(store, 0, err);
+	if (!w->mover || start_thread(w, err) < 0)
 		goto failed;
 	w->joined = false;
 	return w;
@@ -528,8 +539,10 @@ bool writer_stop(struct writer *w, int deadline_ms)
 	give_up(w);
 	w->joined = w->ended;
 	pthread_mutex_unlock(&w->lock);
-	if (w->joined)
+	if (w->joined) {
 		pthread_join(w->thread, NULL);
+		mover_stop(w->mover, STOP_GRACE_MS);
+	}
 	deliver(w);
 	return all;
 }
@@ -547,6 +560,9 @@ void writer_free(struct writer *w)
 		pthread_detach(w->thread);
 		return;
 	}
+	mover_stop(w->mover, STOP_GRACE_MS);
+	if (!mover_free(w->mover))
+		return; /* for the same reason */
 	if (w->fd >= 0)
 		close(w->fd);
 	store_close(w->store);
@@ -558,7 +574,13 @@ void writer_free(struct writer *w)
 
 void writer_stats(const struct writer *w, struct writer_stats *out)
 {
+	struct mover_stats moves;
+
 	pthread_mutex_lock((pthread_mutex_t *)&w->lock);
 	*out = w->stats;
 	pthread_mutex_unlock((pthread_mutex_t *)&w->lock);
+	mover_stats(w->mover, &moves);
+	out->moves = moves.moves;
+	out->move_errors = moves.errors;
+	out->longest_move_ms = moves.longest_ms;
 }

@@ -10,9 +10,12 @@
  * out of a new batch (store_batch_drop_samples) and the samples are counted as dropped; the rest of
  * it (targets, classes, verdicts, alerts, outbox) is kept: those rows are few and none may be
  * missed.  The same holds while the write-ahead log is over its bound, because somebody reads for
- * hours; it is cut as soon as they let it.  When the disk fails the writer keeps all it has, in
- * order, tries again after 100 ms, doubling to 10 s, and tells on_state; alerts go on being decided
- * and sent meanwhile, only their rows come later.
+ * hours; it is cut as soon as they let it.  Moving it into the file is the work of a second thread
+ * (writer_move.h); only a log of 64 MiB, which grows faster than it is moved, is waited for.
+ *
+ * When the disk fails the writer keeps all it has, in order, tries again after 100 ms, doubling to
+ * 10 s, and tells on_state; alerts go on being decided and sent meanwhile, only their rows come
+ * later.
  *
  * In idle time it folds samples into buckets and deletes what is past retention, a few rows at a
  * time: as many as take about 25 ms on this disk with all of a transaction, so that a batch never
@@ -56,6 +59,8 @@ struct writer_stats {
 	uint64_t pruned; /* rows deleted by age */
 	double longest_ms, last_ms; /* of a transaction with batches */
 	double longest_bite_ms; /* of one that folds or deletes */
+	uint64_t moves, move_errors; /* of the write-ahead log into the file */
+	double longest_move_ms; /* nothing waits for it */
 	int64_t wal_bytes;
 	int64_t used_bytes, free_bytes; /* of the file, and on its disk; 0 before the first look */
 	bool room; /* samples are stored: neither is the disk full nor the file too large */

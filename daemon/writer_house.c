@@ -1,6 +1,7 @@
 #include "writer_house.h"
 #include "clock.h"
 #include "store_space.h"
+#include "writer_move.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #define SHRINK_PAGES  4 /* of one transaction */
 #define SQUEEZE_STEP  0.9
 #define SQUEEZE_MIN   0.01
+#define MOVE_MS	      1000 /* that one is waited for before the file is put back */
 
 static bool enough(void *arg)
 {
@@ -157,7 +159,9 @@ static void mind_place(struct house *h)
 	struct err err = ERR_INIT;
 
 	h->placed = place == STORE_IN_PLACE;
-	if (place == STORE_REMOVED)
+	if (place == STORE_REMOVED && !mover_wait(h->mover, MOVE_MS))
+		err_set(&err, "the disk does not answer");
+	else if (place == STORE_REMOVED)
 		h->placed = store_put_back(h->store, &err) == 0;
 	if (h->placed)
 		return;
@@ -172,12 +176,18 @@ static void mind_place(struct house *h)
 
 bool house_keep(struct house *h, int64_t wall_ms)
 {
-	bool again = fold_and_prune(h, wall_ms);
+	bool again;
 
+	/* The disk has enough to do, and without us the log can begin anew after it. */
+	if (mover_is_busy(h->mover))
+		return true;
+	again = fold_and_prune(h, wall_ms);
 	again |= mind_space(h, !again);
 	mind_place(h);
 	if (!h->why[0])
 		memcpy(h->why, h->damage, sizeof(h->why));
+	if (!h->why[0])
+		mover_why(h->mover, h->why, sizeof(h->why));
 	return again;
 }
 

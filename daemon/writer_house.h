@@ -12,8 +12,11 @@
 #include "err.h"
 #include "store.h"
 
+struct mover;
+
 struct house {
 	struct store *store;
+	struct mover *mover; /* NULL: the store moves its log by itself */
 	struct store_keep keep;
 	int64_t max_size, min_free; /* 0: no limit */
 	double work_ms; /* of one transaction, before it is committed */

@@ -1,6 +1,7 @@
 /* Opening, locking and closing; the words over SQLite that the other files use. */
 #include "store_internal.h"
 #include "store_read.h"
+#include "store_wal.h"
 #include "xalloc.h"
 
 #include <errno.h>
@@ -208,6 +209,7 @@ static struct store *new_store(const char *path)
 
 static void close_db(struct store *s)
 {
+	store_wal_close(s);
 	for (int i = 0; i < OP_KINDS; i++) {
 		sqlite3_finalize(s->ops[i]);
 		s->ops[i] = NULL;
@@ -231,21 +233,26 @@ void store_close(struct store *s)
 	free(s);
 }
 
+int store_connect(const char *path, int flags, int busy_ms, sqlite3 **db, struct err *err)
+{
+	int rc = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+
+	if (!*db)
+		return err_set(err, "cannot open %s: %s", path, sqlite3_errstr(rc));
+	sqlite3_extended_result_codes(*db, 1);
+	if (rc != SQLITE_OK)
+		return err_set(err, "cannot open %s: %s%s%s", path, sqlite3_errmsg(*db),
+			sqlite3_system_errno(*db) ? ": " : "",
+			sqlite3_system_errno(*db) ? strerror(sqlite3_system_errno(*db)) : "");
+	sqlite3_busy_timeout(*db, busy_ms);
+	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	return 0;
+}
+
 static int open_db(struct store *s, int flags, int busy_ms, struct err *err)
 {
-	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-
-	if (!s->db)
-		return err_set(err, "cannot open %s: %s", s->path, sqlite3_errstr(rc));
-	sqlite3_extended_result_codes(s->db, 1);
-	if (rc != SQLITE_OK)
-		return err_set(err, "cannot open %s: %s%s%s", s->path, sqlite3_errmsg(s->db),
-			sqlite3_system_errno(s->db) ? ": " : "",
-			sqlite3_system_errno(s->db) ? strerror(sqlite3_system_errno(s->db)) : "");
-	sqlite3_busy_timeout(s->db, busy_ms);
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	return 0;
+	return store_connect(s->path, flags, busy_ms, &s->db, err);
 }
 
 /* What is in the file: 0 a store of this version or nothing at all (*empty), else the reason. */
@@ -427,6 +434,7 @@ static void remember_place(struct store *s)
 int store_reopen(struct store *s, struct err *err)
 {
 	char *lock_path = xasprintf("%s.lock", s->path);
+	bool apart = s->side != NULL;
 	struct err ignored;
 	int old = s->lock_fd;
 
@@ -446,6 +454,8 @@ int store_reopen(struct store *s, struct err *err)
 	if (open_db(s, SQLITE_OPEN_READWRITE, WRITER_BUSY_MS, err) < 0 || set_pragmas(s, err) < 0)
 		return -1;
 	remember_place(s);
+	if (apart)
+		store_wal_apart(s, s->wal_pages, &ignored); /* else it is moved within commits */
 	return 0;
 }
 
@@ -501,21 +511,6 @@ enum store_open store_open_read(const char *path, struct store **out, struct err
 	}
 	*out = s;
 	return STORE_OPEN_OK;
-}
-
-int64_t store_wal_bytes(const struct store *s)
-{
-	char *path = xasprintf("%s-wal", s->path);
-	struct stat sb;
-	int64_t n = stat(path, &sb) == 0 ? (int64_t)sb.st_size : 0;
-
-	free(path);
-	return n;
-}
-
-void store_cut_wal(struct store *s)
-{
-	sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 void store_set_enough(struct store *s, bool (*enough)(void *arg), void *arg)

@@ -6,8 +6,8 @@
  *
  * Synchronous and without a thread of its own; it does not read the clock and does not log.  One
  * daemon a file: FILE.lock is held (an open-file-description lock) and tells its pid.  One
- * read-write connection a process, used by one thread at a time: several writers can corrupt a
- * write-ahead log before SQLite 3.51.3.
+ * connection that writes, used by one thread at a time: several can corrupt a write-ahead log
+ * before SQLite 3.51.3 (store_wal.h says how a second one moves the log all the same).
  *
  * Life cycle: store_open, store_load_*, then store_apply with one batch after the other;
  * store_close.
@@ -20,8 +20,9 @@
  * A file of an older version is brought to this one when it is opened for writing, step by step,
  * one transaction each, and copied to FILE.version-N before; readers read it as it is.
  *
- * The WAL is checkpointed from 4 MiB on and cut back to 16 MiB when it was larger; it stays on disk
- * after a clean stop (SQLITE_FCNTL_PERSIST_WAL), so that a user without write access can read.
+ * The WAL is checkpointed from 4 MiB on, by a commit unless it is done apart (store_wal.h), and cut
+ * back to 16 MiB when it was larger; it stays on disk after a clean stop
+ * (SQLITE_FCNTL_PERSIST_WAL), so that a user without write access can read.
  */
 #ifndef LEAKWATCH_STORE_H
 #define LEAKWATCH_STORE_H
@@ -60,11 +61,6 @@ struct store_opened {
 enum store_open store_open(const char *path, int64_t now_ms, struct store **out,
 	struct store_opened *opened, struct err *err);
 void store_close(struct store *s);
-/* Bytes of the write-ahead log. */
-int64_t store_wal_bytes(const struct store *s);
-/* Moves the write-ahead log into the file and cuts it to nothing, as far as readers let it; waits
- * for them a second at most. */
-void store_cut_wal(struct store *s);
 
 /*
  * Applies n batches as one transaction: all of it or, with -1 and err, nothing.  mono_ms is any

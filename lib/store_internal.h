@@ -93,6 +93,11 @@ struct store {
 	sqlite3_stmt *ops[OP_KINDS];
 	sqlite3_stmt *delivery_state, *exhibit_limit;
 	bool exhibits_fit; /* nothing was added since they were within their limit of bytes */
+	sqlite3 *side; /* moves the log (store_wal.h); NULL: db does */
+	int wal_pages; /* that are worth a move */
+	int wal_frames, wal_log; /* pages in the log; how often it has begun anew */
+	int wal_moved, wal_moved_log; /* of those, in the file; of which log */
+	int wal_due_log; /* which one store_wal_due has looked at */
 };
 
 /*
@@ -105,6 +110,9 @@ int store_migrate(struct store *s, char *copy, size_t size, struct err *err);
 /* A whole and synced copy of what the connection sees; nothing may stand at the path. */
 int store_copy_to(struct store *s, const char *path, struct err *err);
 
+/* Opens a connection; *db is to be closed also when that fails. */
+int store_connect(const char *path, int flags, int busy_ms, sqlite3 **db, struct err *err);
+void store_wal_close(struct store *s); /* what store_wal_apart opened */
 /* "text: what SQLite says"; returns -1. */
 int store_fail(struct store *s, struct err *err, const char *text);
 /*

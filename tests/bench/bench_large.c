@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "store_read.h"
 #include "writer_house.h"
+#include "writer_move.h"
 #include "xalloc.h"
 
 #include <fcntl.h>
@@ -39,6 +40,7 @@
 
 static char path[256];
 static int64_t targets;
+static int seconds; /* of each part */
 static sqlite3 *db;
 static struct buf scrape_text[2][VARIANTS], bucket_text[2][VARIANTS]; /* changes, and full ones */
 
@@ -331,14 +333,20 @@ static int64_t run(struct house *h, const char *what, int64_t now, int minutes, 
 	uint64_t folded = h->folded, pruned = h->pruned, start = clock_mono_ms();
 	struct times reads = {.v = xcalloc(MANY, sizeof(double))};
 	struct times syncs = {.v = xcalloc(MANY, sizeof(double))};
+	uint64_t end = start + (uint64_t)seconds * 1000;
+	struct mover_stats moves;
 	int db_fd = open(path, O_RDONLY), side_fd = open_side(), rounds = 0;
 
 	h->on_bite = bite_cb;
 	h->arg = &bites;
 	drop_cache();
-	for (int i = 0; i < minutes; i++, now += MINUTE_MS) {
+	for (int i = 0; i < minutes && clock_mono_ms() < end; i++, now += MINUTE_MS) {
 		apply_scrapes(h->store, now, &writes);
-		for (int n = 0; house_keep(h, now) && n < rounds_max; n++) {
+		mover_offer(h->mover);
+		for (int n = 0; house_keep(h, now) && n < rounds_max && clock_mono_ms() < end;
+			n++) {
+			mover_offer(h->mover);
+			mover_wait(h->mover, 1000);
 			if (rounds++ % 8 == 0)
 				read_page(db_fd, &reads);
 			if (rounds % 64 == 0)
@@ -353,6 +361,9 @@ static int64_t run(struct house *h, const char *what, int64_t now, int minutes, 
 	print_times("a scrape written", &writes);
 	print_times("one page read", &reads);
 	print_times("one page synced", &syncs);
+	mover_stats(h->mover, &moves);
+	printf("  the log moved %llu times, longest %.0f ms\n", (unsigned long long)moves.moves,
+		moves.longest_ms);
 	fflush(stdout);
 	close(db_fd);
 	close(side_fd);
@@ -392,9 +403,11 @@ int main(int argc, char **argv)
 	struct store_keep keep = {.raw_ms = RAW_MS, .m5_ms = M5_MS, .h1_ms = H1_MS, .fold = true};
 	struct house house;
 	struct stat sb;
+	struct err err;
 	int64_t now;
 
 	snprintf(path, sizeof(path), "%s/bench_large.db", argc > 2 ? argv[2] : "/tmp");
+	seconds = argc > 3 ? atoi(argv[3]) : 120;
 	targets = MAX((int64_t)(gib * 1024 / TARGET_MIB), 1);
 	remove_all();
 	make_texts();
@@ -408,6 +421,9 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	house_init(&house, must_open());
 	house.keep = keep;
+	house.mover = mover_new(house.store, 0, &err);
+	if (!house.mover)
+		must(-1, &err);
 	now = run(&house, "in step", NOW, 60, MANY);
 	house.keep.raw_ms -= RAW_MS / 4;
 	house.keep.m5_ms -= M5_MS / 4;
@@ -416,6 +432,8 @@ int main(int argc, char **argv)
 	house.keep = keep;
 	house.max_size = house.used_bytes * 9 / 10;
 	run(&house, "over max_size", now, 20, 200);
+	if (!mover_stop(house.mover, 60000) || !mover_free(house.mover))
+		return 1;
 	store_close(house.store);
 	remove_all();
 	return 0;

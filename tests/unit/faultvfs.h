@@ -49,11 +49,16 @@ static int fault_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 
 static int fault_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
+	int left;
+
 	atomic_fetch_add(&fault.writes, 1);
 	if (fault.write_error) {
-		if (fault.fail_after == 0)
+		left = fault.fail_after;
+		while (left > 0 &&
+			!atomic_compare_exchange_weak(&fault.fail_after, &left, left - 1))
+			;
+		if (left == 0)
 			return fault.write_error;
-		atomic_fetch_sub(&fault.fail_after, 1); /* one writer, so no race */
 	}
 	return real_of(f)->pMethods->xWrite(real_of(f), p, n, at);
 }

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "faultvfs.h"
 #include "store_space.h"
+#include "store_wal.h"
 #include "writer.h"
 #include "writer_house.h"
 

@@ -242,8 +242,8 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 	static const struct {
 		const char *key, *name;
 	} notes[] = {{"target", "target"}, {"rate", "rate"}, {"version", "version"},
-		{"fleet", "fleet"}, {"evidence", "evidence"}, {"oldest", "oldest"},
-		{"waits_on", "waits on"}, {"created_by", "created by"},
+		{"fleet", "fleet"}, {"instances", "instances"}, {"evidence", "evidence"},
+		{"oldest", "oldest"}, {"waits_on", "waits on"}, {"created_by", "created by"},
 		{"first_user_line", "first line"}, {"each_holds", "each holds"},
 		{"what_grows", "what grows"}, {"forecast", "forecast"}, {"also", "also"},
 		{"hint", "hint"}, {"runbook_url", "runbook"}, {"example_stack", "stack"}};

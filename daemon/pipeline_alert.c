@@ -1,7 +1,7 @@
 #include "pipeline_evidence.h"
+#include "pipeline_fleet.h"
 #include "pipeline_lineage.h"
 #include "pipeline_stuck.h"
-#include "fleet.h"
 #include "log.h"
 #include "notify.h"
 #include "pipeline_limits.h"
@@ -263,74 +263,11 @@ static const struct alert *raise_alert(
 	return a;
 }
 
-/* The version of the program in which it began; once told it stays, whatever is deployed since. */
-static struct str version_of(
-	const struct target *t, const struct finding *finding, int64_t since_ms)
-{
-	const struct alert *a = finding->user ? alert_get(t->p->alerts, finding->user) : NULL;
-	struct str told = a ? alert_labels_get(&a->annotations, "version") : STR("");
-
-	return told.len ? told : versions_at(&t->versions, since_ms);
-}
-
-static const struct finding *finding_like(const struct target *t, const struct finding *like)
-{
-	for (size_t i = 0; i < finding_count(t->findings); i++) {
-		const struct finding *f = finding_at(t->findings, i);
-
-		if (f->kind == like->kind && strcmp(f->class, like->class) == 0)
-			return f;
-	}
-	return NULL;
-}
-
-/* One that does not leak counts when it has been seen for half as long as the leak took already. */
-static bool seen_long_enough(const struct target *t, double since, double now)
-{
-	double from = isnan(t->first_at) ? now : t->first_at;
-
-	if (!isnan(t->run_start))
-		from = fmax(from, t->run_start);
-	return isnan(since) || now - from >= (now - since) / 2;
-}
-
-/* Goroutines and descriptors an hour; bytes would want a unit. */
-static double rate_to_tell(const struct finding *f)
-{
-	if (!f || !f->primary || series_kind_unit(f->primary->kind) == DETECT_BYTES)
-		return NAN;
-	return f->primary->verdict.rate_per_hour;
-}
-
-/* How it is with the other instances of the job that are scraped now. */
-static void add_fleet(const struct target *t, const struct finding *finding, struct buf *out)
-{
-	const struct pipeline *p = t->p;
-	struct fleet fleet = FLEET_INIT;
-
-	for (size_t i = 0; i < p->ntargets; i++) {
-		const struct target *o = p->targets[i];
-		const struct finding *its;
-		enum fleet_state state = FLEET_UNKNOWN;
-
-		if (o->job != t->job || (!o->up && o != t))
-			continue;
-		its = finding_like(o, finding);
-		if (its)
-			state = FLEET_LEAKS;
-		else if (seen_long_enough(o, finding->since, (double)p->now_ms / 1000))
-			state = FLEET_CLEAN;
-		fleet_add(&fleet, str_of(o->instance), versions_at(&o->versions, p->now_ms), state,
-			rate_to_tell(its));
-	}
-	fleet_words(&fleet, out);
-}
-
 static void raise_finding(struct target *t, struct finding *finding)
 {
 	struct notify_member members[FINDING_MEMBERS_MAX];
+	struct fleet_facts fleet = FLEET_FACTS_INIT;
 	struct limits limits;
-	struct buf fleet = BUF_INIT;
 	struct notify_facts f;
 	const struct alert *a;
 
@@ -338,13 +275,9 @@ static void raise_finding(struct target *t, struct finding *finding)
 	target_limits(t, finding, &limits);
 	f.ceilings = limits.v;
 	f.nceilings = limits.n;
-	f.version = version_of(t, finding, f.since_ms);
-	f.version_now = versions_at(&t->versions, f.now_ms);
-	if (finding->kind != FINDING_LIMIT && finding->kind != FINDING_STUCK)
-		add_fleet(t, finding, &fleet);
-	f.fleet = buf_str(&fleet);
+	target_fleet_facts(t, finding, &f, &fleet);
 	a = raise_alert(t, &f, finding->user);
-	buf_release(&fleet);
+	fleet_facts_release(&fleet);
 	if (!a || (finding->user && strcmp(finding->user, a->id) == 0))
 		return;
 	free(finding->user);

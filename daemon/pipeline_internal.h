@@ -32,8 +32,6 @@ struct metric {
 #define PIPELINE_WHY_MAX ERR_MAX
 /* Begins the info of a run whose start the process did not tell. */
 #define PIPELINE_INFERRED "start inferred"
-/* Stands in the info of a run before its version, which ends at a comma. */
-#define PIPELINE_VERSION "version "
 
 struct target {
 	struct pipeline *p;
@@ -63,7 +61,7 @@ struct target {
 	struct finding_set *findings;
 	struct inquiry *inquiry; /* pipeline_evidence.c; NULL while nothing was suspected */
 	struct slot *slots;
-	size_t nslots;
+	size_t nslots, suspects; /* of them, those that are suspect or held */
 	struct series **view; /* the series of slots, as finding_update takes them */
 	struct metric *metrics; /* by number of the vitals selector */
 	size_t nmetrics;
@@ -78,6 +76,7 @@ struct target {
 	double run_start; /* of the process, as it says; NAN when it does not */
 	int64_t run_id, run_start_ms, run_first_ms;
 	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
+	bool run_told; /* that row has the version */
 	uint64_t *before; /* counts by class before this body: a restart without a start time */
 	size_t nbefore;
 	uint64_t total_before;

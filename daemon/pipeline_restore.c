@@ -315,15 +315,8 @@ void target_restore_findings(struct target *t)
 static void run_cb(void *arg, const struct store_run *r)
 {
 	struct target *t = arg;
-	struct str info = r->info, version = STR("");
-	ptrdiff_t at = str_find(info, STR(PIPELINE_VERSION)), end;
 
-	if (at >= 0) {
-		version = str_from(info, (size_t)at + strlen(PIPELINE_VERSION));
-		end = str_find(version, STR(", "));
-		version = end < 0 ? version : str_sub(version, 0, (size_t)end);
-	}
-	versions_note(&t->versions, r->start_ms, version);
+	versions_note(&t->versions, r->start_ms, versions_of_run(r->info));
 }
 
 int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)

@@ -289,7 +289,7 @@ static void put_run(struct target *t, struct store_batch *b, int64_t now_ms)
 	if (isnan(t->run_start))
 		buf_adds(&info, PIPELINE_INFERRED);
 	if (vitals_version(t->vitals)[0])
-		buf_addf(&info, "%s" PIPELINE_VERSION "%s", info.len ? ", " : "",
+		buf_addf(&info, "%s" VERSIONS_MARK "%s", info.len ? ", " : "",
 			vitals_version(t->vitals));
 	if (vitals_go_version(t->vitals)[0])
 		buf_addf(&info, "%s%s", info.len ? ", " : "", vitals_go_version(t->vitals));
@@ -299,6 +299,7 @@ static void put_run(struct target *t, struct store_batch *b, int64_t now_ms)
 	store_put_run(b, &row);
 	buf_release(&info);
 	t->run_stored = t->run_id;
+	t->run_told = vitals_version(t->vitals)[0];
 }
 
 static void put_status(struct target *t, const struct scrape_cycle *c, struct store_batch *b)
@@ -334,7 +335,9 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 			store_put_seen(b, STORE_SEEN_RUN, t->run_stored, c->at_ms);
 		t->target_at_ms = c->at_ms;
 	}
-	if (t->run_id && t->run_stored != t->run_id)
+	/* Its first metrics may have come later than its first dump. */
+	if (t->run_id &&
+		(t->run_stored != t->run_id || (!t->run_told && vitals_version(t->vitals)[0])))
 		put_run(t, b, c->at_ms);
 	put_status(t, c, b);
 	for (size_t i = 0; i < t->nslots; i++)

@@ -288,6 +288,16 @@ static const double *selected_now(struct target *t, double *out)
 	return out;
 }
 
+static void count_suspects(struct target *t)
+{
+	t->suspects = 0;
+	for (size_t i = 0; i < t->nslots; i++) {
+		enum verdict_state state = t->slots[i].series->verdict.state;
+
+		t->suspects += state == VERDICT_SUSPECT || state == VERDICT_HELD;
+	}
+}
+
 void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 {
 	double selected[VITALS_SELECTORS_MAX], *values;
@@ -302,6 +312,7 @@ void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 	for (size_t i = 0; i < t->nslots; i++)
 		judge_slot(t, i, now, values, selected);
 	free(values);
+	count_suspects(t);
 	if (goroutines) {
 		if (isnan(t->first_at))
 			t->first_at = now;

@@ -178,7 +178,7 @@ static void add_evidence(struct buf *out, const struct notify_facts *f)
 
 static void add_fleet(struct buf *out, const struct notify_facts *f)
 {
-	safe_add_cut(out, f->fleet, FACT_COLUMNS);
+	safe_add_cut(out, f->fleet, TEXT_COLUMNS);
 }
 
 static void add_also(struct buf *out, const struct notify_facts *f)
@@ -461,6 +461,8 @@ void notify_text(const struct notify_facts *f, struct alert_labels *annotations)
 	annotate(annotations, "what_grows", f, add_culprit);
 	annotate(annotations, "evidence", f, add_evidence);
 	annotate(annotations, "fleet", f, add_fleet);
+	if (f->instances.len)
+		alert_labels_put_text(annotations, STR("instances"), f->instances);
 	if (f->example_stack.len)
 		alert_labels_put_text(annotations, STR("example_stack"), f->example_stack);
 	if (f->runbook_url.len)

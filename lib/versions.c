@@ -45,3 +45,15 @@ struct str versions_at(const struct versions *v, int64_t at_ms)
 	}
 	return STR("");
 }
+
+struct str versions_of_run(struct str info)
+{
+	ptrdiff_t at = str_find(info, STR(VERSIONS_MARK)), end;
+	struct str version;
+
+	if (at < 0)
+		return STR("");
+	version = str_from(info, (size_t)at + strlen(VERSIONS_MARK));
+	end = str_find(version, STR(", "));
+	return end < 0 ? version : str_sub(version, 0, (size_t)end);
+}

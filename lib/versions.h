@@ -34,4 +34,9 @@ void versions_note(struct versions *v, int64_t from_ms, struct str version);
 /* What ran at that time, or "". */
 struct str versions_at(const struct versions *v, int64_t at_ms);
 
+/* Stands before the version in the words that the store keeps of a run; it ends at a comma. */
+#define VERSIONS_MARK "version "
+/* The version in those words ("version v1.5.0, go1.26.0"), or "". */
+struct str versions_of_run(struct str info);
+
 #endif

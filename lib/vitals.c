@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REVISION_BYTES 12 /* of a commit's hash */
+
 static const char *const vital_names[VITALS] = {
 	[VITAL_START] = "process_start_time_seconds",
 	[VITAL_FDS] = "process_open_fds",
@@ -30,11 +32,20 @@ struct selected {
 	double value; /* what is told */
 };
 
+/* How much a version says of the program itself; the first of the highest rank is told. */
+enum version_rank {
+	RANK_NONE,
+	RANK_MODULE, /* go_build_info: the Go module's, "(devel)" where it was built from a tree */
+	RANK_REVISION, /* the program's own, which tells its commit only */
+	RANK_VERSION
+};
+
 struct vitals {
 	double reading[VITALS], value[VITALS];
 	struct selected *selected;
 	size_t nselected;
 	char go_version[VITALS_VERSION_MAX], version[VITALS_VERSION_MAX];
+	enum version_rank rank; /* of version */
 };
 
 struct vitals *vitals_new(void)
@@ -104,14 +115,48 @@ static bool want_cb(void *arg, struct str name)
 	return false;
 }
 
-static void take_version(char *into, const struct prom_sample *s)
+static struct str label_of(const struct prom_sample *s, const char *key)
 {
 	for (size_t i = 0; i < s->nlabels; i++) {
-		if (str_is(s->labels[i].key, "version"))
-			snprintf(into, VITALS_VERSION_MAX, "%.*s",
-				(int)MIN(s->labels[i].value.len, (size_t)VITALS_VERSION_MAX - 1),
-				s->labels[i].value.p);
+		if (str_is(s->labels[i].key, key))
+			return str_trim(s->labels[i].value);
 	}
+	return STR("");
+}
+
+static void keep(char *into, struct str text)
+{
+	snprintf(into, VITALS_VERSION_MAX, "%.*s",
+		(int)MIN(text.len, (size_t)VITALS_VERSION_MAX - 1), text.p);
+}
+
+/* What builds without a version have in its place: all of them have the same. */
+static bool says_nothing(struct str version)
+{
+	static const char *const words[] = {
+		"", "(devel)", "devel", "dev", "unknown", "(unknown)", "none", "undefined", "n/a"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (str_is(version, words[i]))
+			return true;
+	}
+	return false;
+}
+
+static void take_version(struct vitals *v, const struct prom_sample *s)
+{
+	bool module = str_is(s->name, "go_build_info");
+	struct str version = label_of(s, "version");
+	enum version_rank rank = module ? RANK_MODULE : RANK_VERSION;
+
+	if (says_nothing(version)) {
+		version = module ? STR("") : str_sub(label_of(s, "revision"), 0, REVISION_BYTES);
+		rank = says_nothing(version) ? RANK_NONE : RANK_REVISION;
+	}
+	if (rank <= v->rank)
+		return;
+	v->rank = rank;
+	keep(v->version, version);
 }
 
 static void sample_cb(void *arg, const struct prom_sample *s)
@@ -122,9 +167,9 @@ static void sample_cb(void *arg, const struct prom_sample *s)
 	if (vital >= 0)
 		v->reading[vital] = s->value;
 	else if (str_is(s->name, "go_info"))
-		take_version(v->go_version, s);
-	else if (!v->version[0] && str_ends(s->name, STR("_build_info")))
-		take_version(v->version, s);
+		keep(v->go_version, label_of(s, "version"));
+	else if (str_ends(s->name, STR("_build_info")))
+		take_version(v, s);
 	for (size_t i = 0; i < v->nselected; i++) {
 		struct selected *sel = &v->selected[i];
 
@@ -148,6 +193,7 @@ void vitals_begin(struct vitals *v)
 	for (size_t i = 0; i < v->nselected; i++)
 		v->selected[i].sum = NAN;
 	v->version[0] = '\0';
+	v->rank = RANK_NONE;
 }
 
 static void settle(struct selected *s, double now)

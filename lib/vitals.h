@@ -56,8 +56,13 @@ void vitals_new_run(struct vitals *v);
 double vitals_get(const struct vitals *v, enum vital which);
 /* The value of a wanted selector: a gauge's sum, a counter's rate per second; NAN when not told. */
 double vitals_selected(const struct vitals *v, int number);
-/* Label `version` of go_info, and of the first *_build_info that has one; "" when not told. */
+/* Label `version` of go_info; "" when not told. */
 const char *vitals_go_version(const struct vitals *v);
+/*
+ * The program's version, from families that end in _build_info: the label `version` of the first
+ * that has one; where it says nothing ("(devel)", "unknown"), 12 digits of its label `revision`;
+ * else the version of go_build_info, which is the Go module's.  "" when not told.
+ */
 const char *vitals_version(const struct vitals *v);
 
 #endif

@@ -232,12 +232,12 @@ static void test_body_bound(void **state)
 	memset(big, 'x', 65536);
 	f.job = f.instance = f.class = f.wait = f.created_by = f.hint = f.reason = s;
 	f.user.func = f.user.file = f.example_stack = s;
-	f.culprit = f.evidence = f.fleet = f.version = s;
+	f.culprit = f.evidence = f.fleet = f.instances = f.version = s;
 	notify_text(&f, &annotations);
 	table_init(&table);
 	assert_non_null(
 		alert_raise(table.t, ALERT_GOROUTINE_LEAK, labels, 4, &annotations, "", T0, NULL));
-	assert_in_range(table.body.len, 8000, 28000);
+	assert_in_range(table.body.len, 8000, 36000);
 	doc = parsed(&table.body);
 	json_decref(doc);
 	alert_labels_release(&annotations);
@@ -510,7 +510,9 @@ static void test_words_of_evidence(void **state)
 	f.culprit = STR("69 of 71 new descriptors: unix /run/docker\n.sock");
 	f.evidence = STR("141 of 141 survived 6 h");
 	f.fleet = STR("5 of 6 instances leak, the sixth runs version v1.4.0");
+	f.instances = STR("a:1 v1.5.0 leaks 30/h\nb:1 v1.4.0 clean");
 	notify_text(&f, &l);
+	expect_annotation(&l, "instances", f.instances.p); /* and not in the description */
 	expect_annotation(&l, "oldest", "at least 2 h 5 min");
 	expect_annotation(&l, "what_grows", "69 of 71 new descriptors: unix /run/docker\\n.sock");
 	expect_annotation(&l, "evidence", f.evidence.p);

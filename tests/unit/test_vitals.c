@@ -46,6 +46,46 @@ static void test_process(void **state)
 	vitals_free(v);
 }
 
+/* The program's own version, whatever else tells one. */
+static void test_version(void **state)
+{
+	static const struct {
+		const char *body, *version;
+	} rows[] = {
+		/* The Go collector's comes first in the body, the program's own counts. */
+		{"go_build_info{path=\"shop\",version=\"v0.0.1\"} 1\n"
+		 "shop_build_info{version=\"v1.2.3\"} 1\n",
+			"v1.2.3"},
+		/* The first of two: a library may have one, too. */
+		{"shop_build_info{version=\"v1.2.3\"} 1\nzeta_build_info{version=\"9\"} 1\n",
+			"v1.2.3"},
+		/* Built from a tree: the module's version is none. */
+		{"go_build_info{path=\"shop\",version=\"(devel)\"} 1\n", ""},
+		{"go_build_info{path=\"shop\",version=\"v2.0.0\"} 1\n", "v2.0.0"},
+		/* No version, but a commit. */
+		{"shop_build_info{revision=\"0123456789abcdef0123456789abcdef01234567\",version="
+		 "\"unknown\"} 1\n",
+			"0123456789ab"},
+		{"go_build_info{version=\"v0.0.1\"} "
+		 "1\nshop_build_info{revision=\"0123456789abcd\"} "
+		 "1\n",
+			"0123456789ab"},
+		{"shop_build_info{revision=\"abc\"} 1\nother_build_info{version=\"v3\"} 1\n", "v3"},
+		{"shop_build_info 1\n", ""},
+		{"shop_build_infos{version=\"v1\"} 1\n", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct vitals *v = vitals_new();
+
+		read_body(v, "shop_build_info{version=\"v0\"} 1\n", 100);
+		read_body(v, rows[i].body, 160); /* the body before is forgotten */
+		assert_string_equal(vitals_version(v), rows[i].version);
+		vitals_free(v);
+	}
+}
+
 /* How long the process stood still: the sum of a histogram, where it is exposed. */
 static void test_pauses(void **state)
 {
@@ -101,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_selected),
 	};

@@ -95,8 +95,8 @@ static void add_note(const struct report *r, const struct report_view *view, str
 	struct buf words = BUF_INIT;
 	struct str rest, line;
 
-	buf_addf(&words, "%" PRIu64 " goroutines in %zu classes (%s)\n", report_total(r),
-		r->nclasses, gdump_format_name(r->stats.format));
+	report_add_count(r, &words);
+	buf_addc(&words, '\n');
 	if (r->baseline) {
 		buf_addf(&words, "against %.*s: ", STR_ARG(r->baseline_name));
 		report_add_baseline(r, &words);
@@ -270,7 +270,8 @@ void report_html(const struct report *r, const struct report_view *view, struct 
 	struct report_story s = report_story(r);
 	struct buf title = BUF_INIT;
 
-	buf_addf(&title, "Goroutines of %.*s", STR_ARG(view->name));
+	buf_addf(&title, "%s of %.*s", r->stats.format == GDUMP_COUNT ? "Profile" : "Goroutines",
+		STR_ARG(view->name));
 	html_begin(out, buf_str(&title), 0);
 	buf_adds(out, "<h1>");
 	html_text(out, buf_str(&title));

@@ -123,5 +123,7 @@ bool report_nobody_leaves(const struct report *r, const struct report_class *c);
 void report_add_age(struct buf *out, uint32_t minutes);
 /* What is missing from the dump and why, a line each, behind `indent`; nothing when it is whole. */
 void report_add_losses(const struct report *r, const char *indent, struct buf *out);
+/* "231 goroutines in 7 classes (debug2)"; what is no dump of goroutines by its profile's name. */
+void report_add_count(const struct report *r, struct buf *out);
 
 #endif

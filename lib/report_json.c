@@ -241,6 +241,8 @@ static json_t *head_json(const struct report *r)
 	json_t *o = json_object();
 
 	json_object_set_new(o, "format", json_string(gdump_format_name(r->stats.format)));
+	if (r->stats.format == GDUMP_COUNT)
+		json_object_set_new(o, "profile", json_string(r->stats.profile));
 	set_count(o, "total", report_total(r));
 	set_count(o, "parsed", r->stats.parsed);
 	set_count(o, "duplicates", r->stats.duplicates);

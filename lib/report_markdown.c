@@ -128,16 +128,16 @@ static void add_waiting_line(const struct report *r, struct buf *out)
 static void add_summary(const struct report *r, const struct report_story *s,
 	const struct report_view *view, struct buf *out)
 {
-	uint64_t total = report_total(r);
 	struct str note = view->note, line;
 
-	buf_adds(out, "## Goroutines of ");
+	buf_adds(out, r->stats.format == GDUMP_COUNT ? "## Profile of " : "## Goroutines of ");
 	add_code(out, view->name);
 	buf_adds(out, "\n\n");
 	if (s->class)
 		add_key_finding(r, s, out);
-	buf_addf(out, "\n- %" PRIu64 " goroutine%s in %zu class%s (%s)\n", total, plural(total),
-		r->nclasses, r->nclasses == 1 ? "" : "es", gdump_format_name(r->stats.format));
+	buf_adds(out, "\n- ");
+	report_add_count(r, out);
+	buf_addc(out, '\n');
 	add_waiting_line(r, out);
 	for (size_t i = 0; i < r->stuck.n; i++) {
 		buf_addf(out, "- stuck: %" PRIu64 " in ", r->stuck.sorted[i]->count);

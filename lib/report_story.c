@@ -63,6 +63,8 @@ struct report_story report_story(const struct report *r)
 	struct report_story best = {.why = STORY_NOTHING};
 	double most = -1;
 
+	if (r->stats.format == GDUMP_COUNT) /* what is counted there are no goroutines */
+		return best;
 	for (size_t i = 0; i < r->nclasses; i++) {
 		const struct report_class *c = r->sorted[i];
 		enum story_why why = why_of(r, c);

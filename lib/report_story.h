@@ -26,6 +26,7 @@ struct report_story {
 	enum story_why why;
 };
 
+/* Of a dump that is none of goroutines (threadcreate): nothing. */
 struct report_story report_story(const struct report *r);
 /* Sentences on why, with what they rest on. */
 void report_story_words(const struct report *r, const struct report_story *s, struct buf *out);

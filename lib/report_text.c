@@ -72,19 +72,27 @@ void report_add_losses(const struct report *r, const char *indent, struct buf *o
 			REPORT_BYTES_MAX >> 20);
 }
 
-static void add_head(const struct report *r, const struct report_view *view, struct buf *out)
+void report_add_count(const struct report *r, struct buf *out)
 {
 	unsigned long long total = report_total(r);
+
+	if (r->stats.format == GDUMP_COUNT)
+		buf_addf(out, "%llu of the profile %s in %zu class%s (no goroutines)", total,
+			r->stats.profile, r->nclasses, r->nclasses == 1 ? "" : "es");
+	else
+		buf_addf(out, "%llu goroutine%s in %zu class%s (%s)", total, plural(total),
+			r->nclasses, r->nclasses == 1 ? "" : "es",
+			gdump_format_name(r->stats.format));
+}
+
+static void add_head(const struct report *r, const struct report_view *view, struct buf *out)
+{
 	struct str note = view->note, line;
 
 	safe_add(out, view->name);
-	if (r->stats.format == GDUMP_COUNT)
-		buf_addf(out, ": %llu of the profile %s in %zu class%s (no goroutines)\n", total,
-			r->stats.profile, r->nclasses, r->nclasses == 1 ? "" : "es");
-	else
-		buf_addf(out, ": %llu goroutine%s in %zu class%s (%s)\n", total, plural(total),
-			r->nclasses, r->nclasses == 1 ? "" : "es",
-			gdump_format_name(r->stats.format));
+	buf_adds(out, ": ");
+	report_add_count(r, out);
+	buf_addc(out, '\n');
 	while (str_line(&note, &line))
 		buf_addf(out, "  %.*s\n", STR_ARG(line));
 	report_add_losses(r, "  ", out);

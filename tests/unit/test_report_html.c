@@ -82,10 +82,41 @@ static void the_page_stands_alone(void **state)
 	classifier_free(c);
 }
 
+/* A profile of threads is not taken for goroutines in any form of the report. */
+static void another_profile_is_named(void **state)
+{
+	static const char threads[] = "threadcreate profile: total 8\n7 @ 0x1\n#\t0x1\tmain.f+0x1\t"
+				      "/m.go:3\n\n1 @\n#\t0x0\n\n";
+	struct classifier *c = classifier_new(NULL, 0, NULL);
+	struct report *r = report_of(c, threads);
+	struct report_view view = {.name = STR_LIT("t"), .classes = 10};
+	struct buf text = BUF_INIT, markdown = BUF_INIT, html = BUF_INIT;
+	json_t *json = report_json(r);
+
+	(void)state;
+	report_text(r, &view, &text);
+	report_markdown(r, &view, &markdown);
+	report_html(r, &view, &html);
+	assert_non_null(strstr(text.p, "8 of the profile threadcreate in 2 classes"));
+	assert_non_null(
+		strstr(markdown.p, "## Profile of `t`\n\n\n- 8 of the profile threadcreate"));
+	assert_null(strstr(markdown.p, "debug=2"));
+	assert_non_null(strstr(html.p, "<li>8 of the profile threadcreate"));
+	assert_null(strstr(html.p, "Likely cause"));
+	assert_string_equal(json_string_value(json_object_get(json, "profile")), "threadcreate");
+	json_decref(json);
+	buf_release(&text);
+	buf_release(&markdown);
+	buf_release(&html);
+	report_free(r);
+	classifier_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_page_stands_alone),
+		cmocka_unit_test(another_profile_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,12 +25,12 @@ static const char usage[] =
 	"Judges each series of a recorded history as the daemon would have done, and prints\n"
 	"every change of its verdict to or from suspect, leaking and held; on a terminal also a\n"
 	"plot of each series that leaks.\n\n"
-	"HISTORY is OpenMetrics text with timestamps (gzip'd too), a daemon's .db, or - for "
-	"standard\n"
-	"input. Read are leakwatch_goroutines{target=,class=}, process_start_time_seconds, "
-	"go_goroutines,\n"
-	"go_threads, process_open_fds, process_resident_memory_bytes, "
-	"go_memstats_heap_inuse_bytes.\n\n"
+	"HISTORY is what 'promtool tsdb dump DIR' prints, OpenMetrics text with timestamps "
+	"(either\n"
+	"gzip'd too), a daemon's .db, or - for standard input. Read are\n"
+	"leakwatch_goroutines{target=,class=}, process_start_time_seconds, go_goroutines, "
+	"go_threads,\n"
+	"process_open_fds, process_resident_memory_bytes, go_memstats_heap_inuse_bytes.\n\n"
 	"  -c, --config FILE    take detect, load_metric and the classes' expect from this file\n"
 	"      --load NAME      family, or name{label=\"v\"}, that is the load of its target\n"
 	"      --format FORMAT  text (default) or json: one object a line\n"
@@ -274,7 +274,7 @@ static int read_text(const char *path, int fd, struct backtest *b, struct err *e
 	return code;
 }
 
-int backtest_read_history(const char *path, struct backtest *b, struct err *err)
+static int read_history(const char *path, struct backtest *b, struct err *err)
 {
 	char mark[16] = "";
 	ssize_t n;
@@ -293,6 +293,34 @@ int backtest_read_history(const char *path, struct backtest *b, struct err *err)
 		return backtest_read_store(path, b, err);
 	}
 	return read_text(path, fd, b, err);
+}
+
+int backtest_read_history(const char *path, struct backtest *b, struct err *err)
+{
+	const struct backtest_stats *s = backtest_stats(b);
+	int code = read_history(path, b, err);
+
+	if (code != CMD_OK)
+		return code;
+	if (s->series == 0 && s->untimed)
+		err_set(err,
+			"%s holds no series that can be judged: its samples have no timestamps, as "
+			"/metrics serves them; what is read is " PROM_HISTORY_WORDS,
+			path);
+	else if (s->series == 0)
+		err_set(err,
+			"%s holds no series that can be judged: none of go_goroutines, "
+			"leakwatch_goroutines or the metrics of processes is in it",
+			path);
+	else if (s->from > MILLISECONDS)
+		err_set(err,
+			"%s: its timestamps begin with %.0f, which is the year %.0f; OpenMetrics "
+			"has seconds, these look like milliseconds, as /federate has them, which "
+			"tells of one moment only; what is read is " PROM_HISTORY_WORDS,
+			path, s->from, 1970 + s->from / (365.2425 * 86400));
+	else
+		return CMD_OK;
+	return CMD_DATA;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -346,21 +374,7 @@ static int run(char **argv, const struct options *o)
 		code = cmd_usage(argv, "--load: %s", err.msg);
 	else if ((code = backtest_read_history(o->history, b, &err)))
 		cmd_error(code, argv, &err);
-	else if (backtest_stats(b)->series == 0) {
-		code = CMD_DATA;
-		err_set(&err, "%s holds no series that can be judged%s", o->history,
-			backtest_stats(b)->untimed ? ": its samples have no timestamps" : "");
-		cmd_error(code, argv, &err);
-	} else if (backtest_stats(b)->from > MILLISECONDS) {
-		code = CMD_DATA;
-		err_set(&err,
-			"%s: its timestamps begin with %.0f, which is the year %.0f; OpenMetrics "
-			"has "
-			"seconds, these look like milliseconds",
-			o->history, backtest_stats(b)->from,
-			1970 + backtest_stats(b)->from / (365.2425 * 86400));
-		cmd_error(code, argv, &err);
-	} else {
+	else {
 		progress.series = backtest_stats(b)->series;
 		backtest_on_judged(b, judged_cb, &progress);
 		backtest_judge(b, print_cb, &out);

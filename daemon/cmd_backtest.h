@@ -16,8 +16,9 @@ struct config;
 int backtest_read_store(const char *path, struct backtest *b, struct err *err);
 
 /*
- * OpenMetrics text, gzip'd or not, "-" for standard input, or a store; lines that are not
- * understood are told on standard error.  CMD_OK, or another exit code with err.
+ * OpenMetrics text or what `promtool tsdb dump` prints, gzip'd or not, "-" for standard input, or a
+ * store; lines that are not understood are told on standard error.  CMD_OK, or another exit code
+ * with err, also when it is no history: no series to be judged, or times that cannot be seconds.
  */
 int backtest_read_history(const char *path, struct backtest *b, struct err *err);
 /* The file's configuration, or the default one without a path; NULL with *code after telling why.

@@ -24,10 +24,12 @@ static const char usage[] =
 	"Takes a recorded history into the store, so that the detector knows a service from the\n"
 	"first scrape on.  To be run while no daemon holds the store; targets that have a history\n"
 	"there already are left out.\n\n"
-	"HISTORY is OpenMetrics text with timestamps (gzip'd too), another daemon's .db, or - for\n"
-	"standard input; what is read of it is what 'leakwatch backtest' reads.  A target is the "
-	"one\n"
-	"of the configuration that has the same job and instance.\n\n"
+	"HISTORY is what 'promtool tsdb dump DIR' prints, or OpenMetrics text with timestamps "
+	"(either\n"
+	"gzip'd too), another daemon's .db, or - for standard input; what is read of it is what\n"
+	"'leakwatch backtest' reads.  A target is the one of the configuration that has the same "
+	"job\n"
+	"and instance.\n\n"
 	"  -c, --config FILE    take storage.path, detect, load_metric and the classes from this "
 	"file\n"
 	"      --db FILE        the store (default: storage.path, or " CMD_DB_PATH ")\n"
@@ -334,10 +336,6 @@ static int import(
 
 	if (code == CMD_OK)
 		code = backtest_read_history(history, b, err);
-	if (code == CMD_OK && backtest_stats(b)->series == 0) {
-		err_set(err, "%s holds no series that can be judged", history);
-		code = CMD_DATA;
-	}
 	if (code == CMD_OK)
 		code = open_store(im, db, err);
 	if (code != CMD_OK)

@@ -186,11 +186,25 @@ static bool looks_like_sample(const struct cursor *c)
 	return c->p < c->end && *c->p != '\0' && strchr("{+-.0123456789NniI", *c->p);
 }
 
+/* Takes the name out of the label __name__, where a line of `promtool tsdb dump` has it. */
+static bool take_dumped_name(struct prom_labels *l, struct str *name)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (!str_is(l->v[i].key, "__name__"))
+			continue;
+		*name = l->v[i].value;
+		l->n--;
+		memmove(&l->v[i], &l->v[i + 1], (l->n - i) * sizeof(*l->v));
+		return true;
+	}
+	return false;
+}
+
 static void sample(struct prom *p, struct str line)
 {
 	struct cursor c = {.p = line.p, .end = line.p + line.len};
 	struct prom_sample s = {.name = line_name(p, &c), .labels = p->labels.v};
-	bool named = s.name.len > 0;
+	bool named = s.name.len > 0, dumped = false;
 	const char *why = NULL;
 
 	prom_skip_blanks(&c);
@@ -207,6 +221,8 @@ static void sample(struct prom *p, struct str line)
 		why = prom_take_labels(&c, &p->labels, &s.name);
 	}
 	if (!why && s.name.len == 0)
+		dumped = take_dumped_name(&p->labels, &s.name);
+	if (!why && s.name.len == 0)
 		why = "not a metric name";
 	if (!why)
 		why = prom_take_values(&c, &s.value, &s.time);
@@ -220,7 +236,7 @@ static void sample(struct prom *p, struct str line)
 	p->stats.wanted++;
 	s.nlabels = p->labels.n;
 	s.type = type_of_sample(p, s.name);
-	if (p->unit == PROM_TIME_MS)
+	if (p->unit == PROM_TIME_MS || dumped)
 		s.time /= 1000;
 	if (p->sink.sample)
 		p->sink.sample(p->sink.arg, &s);
@@ -294,8 +310,7 @@ int prom_finish(struct prom *p, struct err *err)
 	if (p->described)
 		return err_set(err, "no metrics: the exposition has no sample in it");
 	received_what(str_n(p->head, p->head_len), what, sizeof(what));
-	return err_set(err,
-		"no metrics: received %s; what is read is the Prometheus text format, as "
-		"/metrics serves it",
-		what);
+	return err_set(err, "no metrics: received %s; what is read is %s", what,
+		p->unit == PROM_TIME_S ? PROM_HISTORY_WORDS
+				       : "the Prometheus text format, as /metrics serves it");
 }

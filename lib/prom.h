@@ -6,7 +6,11 @@
  * prom_free. Memory is bounded by one line (PROM_LINE_MAX), not by the body.  A line that is not in
  * the format is skipped, counted and its first reason kept; it never fails the body.
  *
- * Formats: prometheus.io/docs/instrumenting/exposition_formats, OpenMetrics 1.0 text.
+ * Formats: prometheus.io/docs/instrumenting/exposition_formats, OpenMetrics 1.0 text; and the lines
+ * of `promtool tsdb dump` (Prometheus 2.x and 3.x), which have the name as label __name__ and
+ * milliseconds, whatever the unit of the others is:
+ *
+ *   {__name__="go_goroutines", instance="127.0.0.1:6060", job="shop"} 31 1795917522971
  */
 #ifndef LEAKWATCH_PROM_H
 #define LEAKWATCH_PROM_H
@@ -47,6 +51,11 @@ enum prom_time_unit {
 	PROM_TIME_MS, /* text format 0.0.4: milliseconds */
 	PROM_TIME_S /* OpenMetrics: seconds */
 };
+
+/* For messages: what is read where a history is wanted. */
+#define PROM_HISTORY_WORDS                                                                         \
+	"what 'promtool tsdb dump DIR' or 'promtool tsdb dump-openmetrics DIR' prints, or other "  \
+	"OpenMetrics text with timestamps"
 
 struct prom_stats {
 	uint64_t samples; /* lines that are samples, wanted or not */

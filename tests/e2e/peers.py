@@ -67,11 +67,11 @@ def local():
     return f"127.0.0.1:{free_port()}"
 
 
-def prometheus(root, folder, targets):
+def prometheus(root, folder, targets, interval="1s"):
     folder.mkdir()
     address = local()
     (folder / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
-        "global": {"scrape_interval": "1s"},
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
         "scrape_configs": [{"job_name": "all", "static_configs": [{"targets": [address, *targets]}]}]}))
     return Program("prometheus", [f"{root}/usr/bin/prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",
                                   f"--web.listen-address={address}"], folder, address, ["/-/ready"])

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "cmd.h"
+#include "cmd_backtest.h"
 #include "config.h"
 #include "series.h"
 #include "store_read.h"
@@ -171,6 +172,81 @@ static void history_becomes_a_store(void **state)
 	assert_int_equal(query(db_path, "SELECT count(*) FROM scrape"), HOURS * 60);
 }
 
+/* What Prometheus has of a service, as promtool and its API give it; recorded from 2.42. */
+#define DUMPED                                                                                     \
+	"{__name__=\"go_goroutines\", instance=\"127.0.0.1:19191\", job=\"self\"} 30 "             \
+	"1795917514971\n"                                                                          \
+	"{__name__=\"go_goroutines\", instance=\"127.0.0.1:19191\", job=\"self\"} 31 "             \
+	"1795917522971\n"                                                                          \
+	"{__name__=\"process_resident_memory_bytes\", instance=\"127.0.0.1:19191\", "              \
+	"job=\"self\"} "                                                                           \
+	"4.5121536e+07 1795917514971\n"                                                            \
+	"{__name__=\"process_start_time_seconds\", instance=\"127.0.0.1:19191\", job=\"self\"} "   \
+	"1.79591750579e+09 1795917514971\n"
+
+static void put_text(const char *text)
+{
+	FILE *f = fopen(text_path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void a_dump_of_prometheus_is_a_history(void **state)
+{
+	(void)state;
+	put_text(DUMPED);
+	assert_int_equal(run(cmd_import, "--db", db_path, text_path), CMD_OK);
+	assert_int_equal(query(db_path, "SELECT count(*) FROM target WHERE job = 'self' AND "
+					"instance = '127.0.0.1:19191'"),
+		1);
+	assert_int_equal(
+		query(db_path, "SELECT max(at_ms) FROM scrape WHERE got & 1"), 1795917522971);
+	assert_int_equal(query(db_path, "SELECT value FROM v_latest WHERE kind = 'total'"), 31);
+	assert_int_equal(query(db_path, "SELECT start_ms FROM run"), 1795917505790);
+}
+
+/* What is no history is refused with what was received and what would be right; no store is made.
+ */
+static void what_is_no_history_is_named(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		/* /federate: milliseconds, and one moment */
+		{"# TYPE go_goroutines untyped\ngo_goroutines{instance=\"a:1\",job=\"self\"} 30 "
+		 "1795917519971\n",
+			"/federate"},
+		/* /metrics: no times */
+		{"go_goroutines 30\n", "no timestamps, as /metrics serves them"},
+		/* /api/v1/query_range */
+		{"{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{"
+		 "\"metric\":"
+		 "{\"__name__\":\"go_goroutines\",\"job\":\"self\"},\"values\":[[1795917512,\"30\"]"
+		 "]}]}}",
+			"Prometheus's HTTP API (JSON)"},
+		/* of another program */
+		{"up{job=\"a\"} 1 1700000000\n", "none of go_goroutines"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct detect_params params = DETECT_PARAMS_DEFAULT;
+		struct backtest *b = backtest_new(&params);
+		struct err err = ERR_INIT;
+
+		put_text(rows[i].text);
+		assert_int_equal(backtest_read_history(text_path, b, &err), CMD_DATA);
+		if (!strstr(err.msg, rows[i].says) ||
+			(i < 3 && !strstr(err.msg, "promtool tsdb dump")))
+			fail_msg("row %zu: %s", i, err.msg);
+		backtest_free(b);
+		assert_int_equal(run(cmd_import, "--db", db_path, text_path), CMD_DATA);
+		assert_int_equal(access(db_path, F_OK), -1);
+	}
+}
+
 static void import_says_why_not(void **state)
 {
 	struct store_opened opened;
@@ -218,6 +294,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(history_becomes_a_store, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_dump_of_prometheus_is_a_history, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_no_history_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(import_says_why_not, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(backup_is_a_store, set_up, tear_down),
 	};

@@ -45,6 +45,13 @@ static const struct {
 	{"{\"my.metric\",\"a.b\"=\"\xe4\xb8\x96\"} 1\n",
 		"my.metric {a.b=\xe4\xb8\x96} 1 untyped\n"},
 	{"# TYPE \"my.metric\" gauge\n{\"my.metric\"} 1\n", "my.metric 1 gauge\n"},
+	/* promtool tsdb dump: the name is a label, wherever it stands */
+	{"{__name__=\"go_goroutines\", instance=\"127.0.0.1:9\", job=\"self\"} 31 1700000000500\n",
+		"go_goroutines {instance=127.0.0.1:9} {job=self} 31 @1700000000.5 untyped\n"},
+	{"{a=\"b\", __name__=\"n\"} 4.5121536e+07 1500\n", "n {a=b} 45121536 @1.5 untyped\n"},
+	{"{__name__=\"n\"} NaN 1500\n", "n nan @1.5 untyped\n"},
+	/* with a name of its own it is a label as any other */
+	{"n{__name__=\"m\"} 1\n", "n {__name__=m} 1 untyped\n"},
 	/* exemplars are skipped */
 	{"b_bucket{le=\"1\"} 2 # {trace_id=\"x}y\\\"\"} 0.5 1.6e9\n",
 		"b_bucket {le=1} 2 untyped\n"},
@@ -65,6 +72,7 @@ static const struct {
 	{"a 1 x\na 1\n", "!1 a timestamp that is no number: \"a 1 x\""},
 	{"a 1 2 3\na 1\n", "!1 something after the timestamp: \"a 1 2 3\""},
 	{"1a 1\na 1\n", "!1 not a metric name: \"1a 1\""},
+	{"{__name__=\"\"} 1 1\na 1\n", "!1 not a metric name: \"{__name__=\"\"} 1 1\""},
 	{"{x=\"y\"} 1\na 1\n", "!1 not a metric name: \"{x=\"y\"} 1\""},
 	{"a{x=y} 1\na 1\n", "!1 a label value that is not quoted: \"a{x=y} 1\""},
 	{"a{x} 1\na 1\n", "!1 a label without a value: \"a{x} 1\""},
@@ -159,6 +167,12 @@ static void reads_seconds_of_openmetrics(void **state)
 	render_metrics(&b, STR("a 1 1700000000.25\n# EOF\n"), 0, NULL, PROM_TIME_S);
 	assert_string_equal(b.p, "a 1 @1700000000.25 untyped\nsamples=1 wanted=1 bad=0 lines=2 eof "
 				 "first=0 \n0 \n");
+	/* promtool tsdb dump has milliseconds also where other lines have seconds */
+	buf_reset(&b);
+	render_metrics(
+		&b, STR("{__name__=\"a\", b=\"c\"} 1 1700000000250\n"), 0, NULL, PROM_TIME_S);
+	assert_string_equal(b.p, "a {b=c} 1 @1700000000.25 untyped\nsamples=1 wanted=1 bad=0 "
+				 "lines=1 first=0 \n0 \n");
 	buf_release(&b);
 }
 

@@ -51,6 +51,8 @@ static const struct {
 	/* JSON, with how it begins */
 	{STR_LIT("{\"error\":\n\t\"no such host\"}"),
 		"JSON that begins with \"{\"error\":  \"no such host\"}\""},
+	{STR_LIT("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\""),
+		"an answer of Prometheus's HTTP API (JSON)"},
 	{STR_LIT("[{\"a\": 1}]"), "JSON that begins with \"[{\"a\": 1}]\""},
 	{STR_LIT("[WARN] disk full"), "text that begins with \"[WARN] disk full\""},
 	/* other profiles and files */

@@ -18,8 +18,9 @@ struct evidence {
 	double at;
 	evidence_class_cb *class_of;
 	void *arg;
-	uint64_t goroutines, frames, never, newest;
+	uint64_t goroutines, frames, newest;
 	struct locks *locks;
+	struct forever_set *forever;
 	struct arena work;
 };
 
@@ -62,6 +63,7 @@ struct evidence *evidence_new(double window_s)
 
 	e->window_s = window_s;
 	e->locks = locks_new();
+	e->forever = forever_new();
 	return e;
 }
 
@@ -91,6 +93,7 @@ void evidence_free(struct evidence *e)
 		free_class(e->v[i]);
 	arena_release(&e->work);
 	locks_free(e->locks);
+	forever_free(e->forever);
 	free(e);
 }
 
@@ -148,6 +151,7 @@ static struct evidence_class *add_class(
 	c = *place = xcalloc(1, sizeof(*c));
 	c->name = str_dup(class);
 	c->at = c->result.began = c->result.usual_life_s = NAN;
+	c->look_at = INFINITY;
 	return c;
 }
 
@@ -174,6 +178,14 @@ void evidence_follow(struct evidence *e, struct str class, enum evidence_interes
 	}
 }
 
+void evidence_want(struct evidence *e, struct str class, double at)
+{
+	struct evidence_class *c = evidence_find(e, class);
+
+	if (c)
+		c->look_at = at;
+}
+
 void evidence_new_run(struct evidence *e)
 {
 	for (size_t i = 0; i < e->n; i++)
@@ -181,9 +193,11 @@ void evidence_new_run(struct evidence *e)
 	memset(e->v, 0, sizeof(e->v)); /* a new class's place is free, or another's */
 	e->n = 0;
 	e->open = e->open_proof = false;
+	locks_forget(e->locks);
+	forever_forget(e->forever);
 }
 
-static double class_due(const struct evidence_class *c)
+static double usual_due(const struct evidence_class *c)
 {
 	if (c->interest == EVIDENCE_NONE || !c->survival)
 		return INFINITY;
@@ -193,6 +207,11 @@ static double class_due(const struct evidence_class *c)
 			(survival_dumps(c->survival) > 1 && c->result.cohort < PROVEN_LEAST)))
 		return INFINITY;
 	return survival_next(c->survival, c->interest == EVIDENCE_FAST);
+}
+
+static double class_due(const struct evidence_class *c)
+{
+	return c->interest == EVIDENCE_NONE ? INFINITY : fmin(usual_due(c), c->look_at);
 }
 
 double evidence_due(const struct evidence *e)
@@ -223,8 +242,9 @@ void evidence_begin(struct evidence *e, double t, evidence_class_cb *class_of, v
 	e->at = t;
 	e->class_of = class_of;
 	e->arg = arg;
-	locks_begin(e->locks);
-	e->goroutines = e->frames = e->never = e->newest = 0;
+	locks_begin(e->locks, t);
+	forever_begin(e->forever, t);
+	e->goroutines = e->frames = e->newest = 0;
 	for (size_t i = 0; i < e->n; i++) {
 		struct evidence_class *c = e->v[i];
 
@@ -267,12 +287,12 @@ static void group_cb(void *arg, const struct group *g)
 	e->goroutines += g->count;
 	e->frames += g->nframes * g->count;
 	e->newest = MAX(e->newest, g->id);
-	if (g->flags & GROUP_NIL_CHAN)
-		e->never += g->count;
 	arena_reset(&e->work);
 	stack_from_group(&e->work, g, false, &s);
 	class = e->class_of(e->arg, g, &s);
 	locks_note(e->locks, g, &s, class);
+	if (class && (g->flags & GROUP_NIL_CHAN))
+		forever_note(e->forever, class, g);
 	c = class ? evidence_find(e, str_of(class)) : NULL;
 	if (!c || !c->next)
 		return;
@@ -325,6 +345,7 @@ void evidence_end(struct evidence *e, bool whole)
 	e->open = false;
 	if (whole)
 		locks_end(e->locks);
+	forever_end(e->forever, whole);
 	for (size_t i = 0; i < e->n; i++) {
 		struct evidence_class *c = e->v[i];
 
@@ -354,9 +375,9 @@ uint64_t evidence_frames(const struct evidence *e)
 	return e->frames;
 }
 
-uint64_t evidence_never(const struct evidence *e)
+const struct forever_set *evidence_forever(const struct evidence *e)
 {
-	return e->never;
+	return e->forever;
 }
 
 /* ---- the collector's word -------------------------------------------------------------------- */

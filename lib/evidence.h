@@ -18,6 +18,7 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "forever.h"
 #include "gdump.h"
 #include "locks.h"
 #include "stack.h"
@@ -29,7 +30,7 @@
 
 enum evidence_interest {
 	EVIDENCE_NONE,
-	EVIDENCE_LEAKING, /* told already: what an alert should show, once */
+	EVIDENCE_LEAKING, /* told already, or seems stuck: what an alert should show, once */
 	EVIDENCE_SUSPECT,
 	EVIDENCE_FAST /* rises by hundreds within minutes */
 };
@@ -58,6 +59,7 @@ struct evidence_class {
 	enum evidence_interest interest;
 	double growth_per_hour;
 	double wanted_at; /* when there was last any interest */
+	double look_at; /* evidence_want; or INFINITY */
 	struct survival *survival; /* NULL while no cohort is kept */
 	struct survival_result result; /* after the newest dump */
 	bool judged; /* a rule of survival was applied in this suspicion */
@@ -86,6 +88,8 @@ void evidence_free(struct evidence *e);
  */
 void evidence_follow(struct evidence *e, struct str class, enum evidence_interest interest,
 	double growth_per_hour, double now, double run_start);
+/* Whatever the interest: another dump is wanted for that class, which is followed, at that time. */
+void evidence_want(struct evidence *e, struct str class, double at);
 /* The process was restarted: its ids mean nothing any more. */
 void evidence_new_run(struct evidence *e);
 /* When the next dump is wanted: at or before now, later, or INFINITY. */
@@ -100,11 +104,11 @@ void evidence_begin(struct evidence *e, double t, evidence_class_cb *class_of, v
 struct gdump_sink evidence_sink(struct evidence *e);
 /* A dump that was not whole tells nothing. */
 void evidence_end(struct evidence *e, bool whole);
-/* Of the newest dump, whole or not: goroutines, their frames, and those of all classes that can
- * never go on. */
+/* Of the newest dump, whole or not: goroutines, and their frames. */
 uint64_t evidence_goroutines(const struct evidence *e);
 uint64_t evidence_frames(const struct evidence *e);
-uint64_t evidence_never(const struct evidence *e);
+/* Those of all classes, followed or not, that can never go on, as whole dumps told. */
+const struct forever_set *evidence_forever(const struct evidence *e);
 
 /*
  * The collector's profile (goroutineleak?debug=1): evidence_proof_begin, a parser with

@@ -16,8 +16,20 @@ void evidence_words(const struct evidence_class *c, struct buf *out)
 	const struct evidence_proof *p = &c->proof;
 	char text[SURVIVAL_WORDS_MAX];
 
+	if (c->never) {
+		buf_addf(out,
+			"%llu of %llu wait for what can never happen (nil channel or empty select)",
+			(unsigned long long)c->never, (unsigned long long)c->count);
+	}
+	if (c->lock.waiters > 1) {
+		begin_part(out);
+		lock_words(&c->lock, out);
+	}
 	survival_words(&c->result, text);
-	buf_adds(out, text);
+	if (text[0]) {
+		begin_part(out);
+		buf_adds(out, text);
+	}
 	if (p->asked) {
 		begin_part(out);
 		if (p->proven)
@@ -29,16 +41,6 @@ void evidence_words(const struct evidence_class *c, struct buf *out)
 				"the garbage collector proves none of them lost: what they wait "
 				"for "
 				"is still reachable, or it is input, a system call or a timer");
-	}
-	if (c->never) {
-		begin_part(out);
-		buf_addf(out,
-			"%llu of %llu wait for what can never happen (nil channel or empty select)",
-			(unsigned long long)c->never, (unsigned long long)c->count);
-	}
-	if (c->lock.waiters > 1) {
-		begin_part(out);
-		lock_words(&c->lock, out);
 	}
 }
 
@@ -88,9 +90,11 @@ static json_t *lock_json(const struct lock *l)
 			json_pack("{s:I,s:o,s:o}", "goroutine", (json_int_t)l->holders[i].id,
 				"state", json_str(str_of(l->holders[i].state)), "function",
 				json_str(str_of(l->holders[i].func))));
-	return json_pack("{s:o,s:I,s:o,s:o,s:I}", "address", address_json(l->address), "waiters",
-		(json_int_t)l->waiters, "by", json_str(str_of(l->by)), "holders", holders,
-		"more_holders", (json_int_t)l->more);
+	return json_pack("{s:o,s:I,s:o,s:o,s:I,s:o,s:I,s:I,s:I}", "address",
+		address_json(l->address), "waiters", (json_int_t)l->waiters, "by",
+		json_str(str_of(l->by)), "holders", holders, "more_holders", (json_int_t)l->more,
+		"before_at", json_num(l->before_at), "waiters_before", (json_int_t)l->before,
+		"known_before", (json_int_t)l->known, "known_stayed", (json_int_t)l->stayed);
 }
 
 void evidence_json(const struct evidence_class *c, struct buf *out)

@@ -4,9 +4,11 @@
 #include "xalloc.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define LOWEST	  0x1000 /* no address is lower */
 #define VALUE_MAX 1024 /* bytes of a value whose lock is taken to be the one at an address */
@@ -17,9 +19,20 @@ struct seen {
 	struct lock_holder who;
 };
 
+/* Who waits for a lock. */
+struct waiters {
+	uint64_t address, count;
+	uint64_t ids[LOCKS_IDS];
+	size_t n;
+};
+
 struct locks {
 	struct lock v[LOCKS_MAX];
+	struct waiters now[LOCKS_MAX]; /* of v */
 	size_t n;
+	struct waiters before[LOCKS_MAX]; /* of the last whole dump */
+	size_t nbefore;
+	double at, before_at;
 	struct seen *seen;
 	size_t nseen, cap;
 };
@@ -29,18 +42,30 @@ struct locks *locks_new(void)
 	return xcalloc(1, sizeof(struct locks));
 }
 
-void locks_begin(struct locks *l)
+static void clear(struct locks *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i].class);
 	l->n = l->nseen = 0;
 }
 
+void locks_begin(struct locks *l, double at)
+{
+	clear(l);
+	l->at = at;
+}
+
+void locks_forget(struct locks *l)
+{
+	clear(l);
+	l->nbefore = 0;
+}
+
 void locks_free(struct locks *l)
 {
 	if (!l)
 		return;
-	locks_begin(l);
+	clear(l);
 	free(l->seen);
 	free(l);
 }
@@ -89,16 +114,48 @@ static bool is_lock(struct str func)
 	       str_is(type, "sync.(*RWMutex).");
 }
 
+static const struct waiters *before(const struct locks *l, uint64_t address)
+{
+	for (size_t i = 0; i < l->nbefore; i++) {
+		if (l->before[i].address == address)
+			return &l->before[i];
+	}
+	return NULL;
+}
+
 static struct lock *find_lock(struct locks *l, uint64_t address)
 {
+	const struct waiters *was;
+	struct lock *lock;
+
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->v[i].address == address)
 			return &l->v[i];
 	}
 	if (l->n == LOCKS_MAX)
 		return NULL;
-	l->v[l->n] = (struct lock){.address = address};
-	return &l->v[l->n++];
+	was = before(l, address);
+	l->now[l->n] = (struct waiters){.address = address};
+	lock = &l->v[l->n++];
+	*lock = (struct lock){.address = address, .before_at = NAN};
+	if (was) {
+		lock->before_at = l->before_at;
+		lock->before = was->count;
+		lock->known = was->n;
+	}
+	return lock;
+}
+
+static void know_waiter(struct locks *l, struct lock *lock, uint64_t id)
+{
+	struct waiters *now = &l->now[lock - l->v];
+	const struct waiters *was = before(l, lock->address);
+
+	now->count++;
+	if (now->n < LOCKS_IDS)
+		now->ids[now->n++] = id;
+	for (size_t i = 0; was && i < was->n; i++)
+		lock->stayed += was->ids[i] == id;
 }
 
 /* Who locks is in the frame after those of the lock's methods. */
@@ -114,6 +171,7 @@ static void note_waiter(struct locks *l, const struct group *g, const char *clas
 	lock = g->lock ? find_lock(l, g->lock) : NULL;
 	if (!lock)
 		return;
+	know_waiter(l, lock, g->id);
 	if (lock->waiters++ == 0 && by < g->nframes) {
 		lock->class = xstrdup(class ? class : "");
 		snprintf(lock->by, sizeof(lock->by), "%.*s", STR_ARG(g->frames[by].func));
@@ -175,7 +233,7 @@ static bool is_told(const struct lock *l, uint64_t id)
 	return false;
 }
 
-void locks_end(struct locks *l)
+static void find_holders(struct locks *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct lock *k = &l->v[i];
@@ -199,6 +257,24 @@ void locks_end(struct locks *l)
 	}
 }
 
+void locks_end(struct locks *l)
+{
+	find_holders(l);
+	memcpy(l->before, l->now, l->n * sizeof(*l->now));
+	l->nbefore = l->n;
+	l->before_at = l->at;
+}
+
+bool lock_grows(const struct lock *l)
+{
+	return l->known && l->waiters > l->before && l->stayed * 10 >= l->known * 9;
+}
+
+bool lock_moves(const struct lock *l)
+{
+	return l->stayed < l->known && !lock_grows(l);
+}
+
 const struct lock *locks_worst(const struct locks *l, const char *class)
 {
 	const struct lock *worst = NULL;
@@ -211,6 +287,24 @@ const struct lock *locks_worst(const struct locks *l, const char *class)
 			worst = k;
 	}
 	return worst;
+}
+
+/* "; 5 did at 03:10 (UTC), and all of those still do" */
+static void add_before(const struct lock *l, struct buf *out)
+{
+	time_t t = (time_t)(l->known ? l->before_at : 0);
+	char at[16] = "";
+	struct tm tm;
+
+	if (!l->known)
+		return;
+	if (gmtime_r(&t, &tm))
+		strftime(at, sizeof(at), "%H:%M", &tm);
+	buf_addf(out, "; %" PRIu64 " did at %s (UTC), and ", l->before, at);
+	if (l->stayed == l->known)
+		buf_adds(out, "all of those still do");
+	else
+		buf_addf(out, "%zu of %zu of those still do", l->stayed, l->known);
 }
 
 void lock_words(const struct lock *l, struct buf *out)
@@ -229,4 +323,5 @@ void lock_words(const struct lock *l, struct buf *out)
 		buf_adds(out, ", and no goroutine that runs or waits elsewhere is in a method of "
 			      "that value: whoever took it may have returned without unlocking it");
 	}
+	add_before(l, out);
 }

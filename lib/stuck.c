@@ -130,9 +130,10 @@ static void note_fall(struct stuck *s)
 	}
 }
 
-static void begin_row(struct stuck *s, double now)
+static void begin_row(struct stuck *s, double now, uint64_t count)
 {
 	s->since = now;
+	s->first = count;
 	s->bodies = 0;
 	s->need = bodies_needed(s);
 }
@@ -151,7 +152,7 @@ void stuck_end(struct stuck_set *set, double now)
 			continue;
 		}
 		if (isnan(s->since) || s->next < s->count || now < s->since)
-			begin_row(s, now);
+			begin_row(s, now, s->next);
 		s->bodies++;
 		s->count = s->next;
 	}
@@ -173,26 +174,58 @@ void stuck_moves(struct stuck_set *set, uint64_t fingerprint, double now)
 	if (!s || s->count == 0)
 		return;
 	note_fall(s);
-	begin_row(s, now);
+	begin_row(s, now, s->count);
+}
+
+void stuck_stays(struct stuck_set *set, uint64_t fingerprint)
+{
+	struct stuck *s = look_up(set, fingerprint);
+
+	if (s)
+		s->need = MIN(s->need, (unsigned)STUCK_BODIES);
 }
 
 /* ---- questions ---- */
 
-const struct stuck *stuck_worst(
-	const struct stuck_set *set, const char *class, double now, double after_s)
+static bool is_stuck(const struct stuck *s, double now, double after_s)
+{
+	return s->bodies >= s->need && now - s->since >= after_s;
+}
+
+static bool is_soon(const struct stuck *s, double now, double after_s)
+{
+	if (!(now - s->since >= after_s / 2))
+		return false;
+	return s->bodies + STUCK_BODIES / 2 >= s->need ||
+	       (s->bodies >= STUCK_BODIES && s->count >= s->first + STUCK_MANY);
+}
+
+static const struct stuck *worst_that(const struct stuck_set *set, const char *class, double now,
+	double after_s, bool (*is)(const struct stuck *s, double now, double after_s))
 {
 	const struct stuck *worst = NULL;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct stuck *s = &set->v[i];
 
-		if (s->count == 0 || strcmp(s->class, class) != 0 || s->bodies < s->need ||
-			!(now - s->since >= after_s))
+		if (s->count == 0 || strcmp(s->class, class) != 0 || !is(s, now, after_s))
 			continue;
 		if (!worst || s->count > worst->count)
 			worst = s;
 	}
 	return worst;
+}
+
+const struct stuck *stuck_worst(
+	const struct stuck_set *set, const char *class, double now, double after_s)
+{
+	return worst_that(set, class, now, after_s, is_stuck);
+}
+
+const struct stuck *stuck_soon(
+	const struct stuck_set *set, const char *class, double now, double after_s)
+{
+	return worst_that(set, class, now, after_s, is_soon);
 }
 
 bool stuck_maybe(const struct stuck_set *set, const char *class)
@@ -202,6 +235,17 @@ bool stuck_maybe(const struct stuck_set *set, const char *class)
 			return true;
 	}
 	return false;
+}
+
+uint64_t stuck_waiters(const struct stuck_set *set, const char *class)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i].count && strcmp(set->v[i].class, class) == 0)
+			n += set->v[i].count;
+	}
+	return n;
 }
 
 size_t stuck_count(const struct stuck_set *set)

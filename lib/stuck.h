@@ -30,6 +30,7 @@
 #define STUCK_AFTER_S	 300.0 /* scaled with detect.window, as all of the detector's times */
 #define STUCK_BODIES	 6 /* one rarely scraped needs longer */
 #define STUCK_BODIES_MAX 60
+#define STUCK_MANY	 10 /* who are more by so many, without one that went, are looked at */
 
 /* A stack that is followed; owned by the set, and valid until the next stuck_begin.  One that was
  * there and is not now has count 0, and only its fingerprint and steps. */
@@ -39,6 +40,7 @@ struct stuck {
 	char *text; /* the stack, "func file:line\n" for each frame, leaf first */
 	struct frame user; /* first line outside the standard library; func "" when there is none */
 	uint64_t count; /* goroutines in the last whole body */
+	uint64_t first; /* and in the first body of the row */
 	double since; /* Unix time of the first body in a row that had them */
 	unsigned bodies; /* in a row */
 	unsigned need; /* so many of them at least */
@@ -62,16 +64,29 @@ void stuck_forget(struct stuck_set *set);
 
 /* Somebody saw that they come and go: what was counted so far does not count. */
 void stuck_moves(struct stuck_set *set, uint64_t fingerprint, double now);
+/* Somebody saw that they are the same ones: STUCK_BODIES are enough, whatever it did before. */
+void stuck_stays(struct stuck_set *set, uint64_t fingerprint);
 
 /* Of the stacks of that class that are stuck the one with most goroutines, or NULL.  after_s is
  * STUCK_AFTER_S in the detector's clock. */
 const struct stuck *stuck_worst(
 	const struct stuck_set *set, const char *class, double now, double after_s);
 
+/*
+ * The same of those who are stuck or will soon be, if their row goes on: half of the time is over
+ * and all but the last bodies are there, or, of a place that was seen busy, they became STUCK_MANY
+ * more in STUCK_BODIES.  Time to have a look at them.
+ */
+const struct stuck *stuck_soon(
+	const struct stuck_set *set, const char *class, double now, double after_s);
+
 /* A stack of that class was there in all bodies since the first: too early to say that it is not.
  * So what was told before a restart, of the watcher or of the process, stands until that is known.
  */
 bool stuck_maybe(const struct stuck_set *set, const char *class);
+
+/* All of that class that waited for a mutex in the last whole body. */
+uint64_t stuck_waiters(const struct stuck_set *set, const char *class);
 
 /* All that are followed, in no order. */
 size_t stuck_count(const struct stuck_set *set);

@@ -188,6 +188,33 @@ static void lingers(void **state)
 	evidence_free(e);
 }
 
+/* Whatever the interest's own time: another dump may be wanted sooner, but none of what is of no
+ * interest.  And all classes that can never go on are kept, followed or not. */
+static void wanted(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	const struct forever *f;
+
+	(void)state;
+	evidence_want(e, STR("main.leak"), T0);
+	evidence_follow(e, STR("main.other"), EVIDENCE_LEAKING, 30, T0, NAN);
+	feed(e, T0, some, true);
+	assert_true(fabs(evidence_due(e) - T0 - 600) < 1);
+	evidence_want(e, STR("main.other"), T0 + 120);
+	assert_true(fabs(evidence_due(e) - T0 - 120) < 1);
+	evidence_want(e, STR("main.other"), INFINITY);
+	assert_true(fabs(evidence_due(e) - T0 - 600) < 1);
+	evidence_want(e, STR("main.other"), T0 + 120);
+	evidence_follow(e, STR("main.other"), EVIDENCE_NONE, 0, T0, NAN);
+	assert_true(isinf(evidence_due(e)));
+	f = forever_find(evidence_forever(e), STR("main.leak"));
+	assert_non_null(f);
+	assert_int_equal(f->count, 1);
+	evidence_new_run(e);
+	assert_int_equal(forever_count(evidence_forever(e)), 0);
+	evidence_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +222,7 @@ int main(void)
 		cmocka_unit_test(proven),
 		cmocka_unit_test(places),
 		cmocka_unit_test(lingers),
+		cmocka_unit_test(wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,19 +21,25 @@ static void note_cb(void *arg, const struct group *g)
 	arena_release(&a);
 }
 
-static struct locks *read_dump(const char *text)
+static void read_next(struct locks *l, double at, const char *text)
 {
-	struct locks *l = locks_new();
 	struct gdump_sink sink = {.group = note_cb, .arg = l};
 	struct gdump *g = gdump_new(&sink);
 
-	locks_begin(l);
+	locks_begin(l, at);
 	/* In two pieces: a name's bytes may have been carried over. */
 	gdump_feed(g, text, strlen(text) / 2);
 	gdump_feed(g, text + strlen(text) / 2, strlen(text) - strlen(text) / 2);
 	assert_int_equal(gdump_finish(g, NULL), 0);
 	gdump_free(g);
 	locks_end(l);
+}
+
+static struct locks *read_dump(const char *text)
+{
+	struct locks *l = locks_new();
+
+	read_next(l, 0, text);
 	return l;
 }
 
@@ -53,6 +59,15 @@ static struct locks *read_dump(const char *text)
 #define OTHERS                                                                                     \
 	"goroutine 34 [select]:\nmain.(*shard).watch(0xc000200000)\n\t/src/main.go:80 +0x5\n\n"    \
 	"goroutine 35 [select]:\nmain.(*other).watch(0xc000100000)\n\t/src/main.go:90 +0x5\n\n"
+
+static void add_waiters(struct buf *text, int from, int to)
+{
+	for (int id = from; id < to; id++)
+		buf_addf(text,
+			"goroutine %d [sync.Mutex.Lock]:\nsync.(*Mutex).lockSlow(0xc000100008)\n"
+			"\t/go/mutex.go:1 +0x1\nmain.f(0x1)\n\t/src/m.go:1 +0x1\n\n",
+			id);
+}
 
 static void held(void **state)
 {
@@ -177,6 +192,64 @@ static void left_locked(void **state)
 	locks_free(l);
 }
 
+/* A lock in a second dump ten minutes later: who waits in each, and what that says. */
+static void again(void **state)
+{
+	static const struct {
+		const char *what;
+		int from, to, from2, to2; /* ids, the last one not included */
+		bool grows, moves;
+		const char *words; /* behind the number of waiters */
+	} rows[] = {
+		{"the same and more", 40, 45, 40, 52, true, false,
+			"; 5 did at 22:13 (UTC), and all of those still do"},
+		{"the same", 40, 45, 40, 45, false, false,
+			"; 5 did at 22:13 (UTC), and all of those still do"},
+		{"as many others: it is busy", 40, 45, 45, 50, false, true,
+			"; 5 did at 22:13 (UTC), and 0 of 5 of those still do"},
+		{"one got it, and they are not more", 40, 45, 41, 46, false, true,
+			"; 5 did at 22:13 (UTC), and 4 of 5 of those still do"},
+		{"many came, two of twenty got it", 40, 60, 42, 90, true, false,
+			"; 20 did at 22:13 (UTC), and 18 of 20 of those still do"},
+		{"many came, most got it", 40, 60, 55, 90, false, true,
+			"; 20 did at 22:13 (UTC), and 5 of 20 of those still do"},
+		{"more than are known again", 40, 140, 40, 150, true, false,
+			"; 100 did at 22:13 (UTC), and all of those still do"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct locks *l = locks_new();
+		struct buf text = BUF_INIT, words = BUF_INIT;
+		const struct lock *k;
+
+		add_waiters(&text, rows[i].from, rows[i].to);
+		read_next(l, 1700000000, text.p);
+		buf_reset(&text);
+		add_waiters(&text, rows[i].from2, rows[i].to2);
+		/* One that is cut is as if there had been none. */
+		locks_begin(l, 1700000300);
+		read_next(l, 1700000600, text.p);
+		k = locks_worst(l, "c");
+		assert_int_equal(k->before, rows[i].to - rows[i].from);
+		assert_int_equal(k->waiters, rows[i].to2 - rows[i].from2);
+		lock_words(k, &words);
+		if (lock_grows(k) != rows[i].grows || lock_moves(k) != rows[i].moves ||
+			!str_ends(buf_str(&words), str_of(rows[i].words)))
+			fail_msg("%s: %d %d %s", rows[i].what, lock_grows(k), lock_moves(k),
+				words.p);
+		/* Another process. */
+		locks_forget(l);
+		read_next(l, 1700000900, text.p);
+		k = locks_worst(l, "c");
+		assert_int_equal(k->before, 0);
+		assert_false(lock_grows(k) || lock_moves(k));
+		locks_free(l);
+		buf_release(&text);
+		buf_release(&words);
+	}
+}
+
 /* More locks than are kept, and no lock at all. */
 static void bounded(void **state)
 {
@@ -205,6 +278,7 @@ int main(void)
 		cmocka_unit_test(forms),
 		cmocka_unit_test(value_gone),
 		cmocka_unit_test(left_locked),
+		cmocka_unit_test(again),
 		cmocka_unit_test(bounded),
 	};
 

@@ -144,6 +144,41 @@ static void test_worst(void **state)
 	stuck_free(NULL);
 }
 
+/* When it is time to look at them one by one, and what a look can say.  A body a minute. */
+static void test_looks(void **state)
+{
+	struct stuck_set *set = stuck_new();
+	double now = T0;
+	const struct stuck *s;
+
+	(void)state;
+	for (int i = 0; i < 3; i++, now += MINUTE)
+		body(set, now, 4, 0);
+	assert_null(stuck_soon(set, "shop", now - MINUTE, STUCK_AFTER_S)); /* two minutes */
+	body(set, now, 6, 0);
+	s = stuck_soon(set, "shop", now, STUCK_AFTER_S);
+	assert_int_equal(s->count, 6);
+	assert_int_equal(s->first, 4);
+	assert_int_equal(stuck_waiters(set, "shop"), 6);
+	assert_int_equal(stuck_waiters(set, "other"), 0);
+	assert_null(stuck_worst(set, "shop", now, STUCK_AFTER_S));
+	/* A look says that they come and go: it takes long to believe the opposite. */
+	stuck_moves(set, 1, now);
+	assert_null(stuck_soon(set, "shop", now, STUCK_AFTER_S));
+	assert_int_equal(stuck_at(set, 0)->first, 6);
+	for (int i = 0; i < 10; i++)
+		body(set, now += MINUTE, 6, 0);
+	assert_null(stuck_soon(set, "shop", now, STUCK_AFTER_S));
+	/* But ten more is worth a look, and that may say that they are the same ones. */
+	body(set, now += MINUTE, 16, 0);
+	assert_non_null(stuck_soon(set, "shop", now, STUCK_AFTER_S));
+	assert_null(stuck_worst(set, "shop", now, STUCK_AFTER_S));
+	stuck_stays(set, 1);
+	stuck_stays(set, 99);
+	assert_non_null(stuck_worst(set, "shop", now, STUCK_AFTER_S));
+	stuck_free(set);
+}
+
 /* More places than are followed: the first ones are, and the others are again when there is room.
  */
 static void test_bound(void **state)
@@ -177,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_worst),
+		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_bound),
 	};
 

@@ -1,5 +1,6 @@
 #include "pipeline_evidence.h"
 #include "pipeline_fleet.h"
+#include "pipeline_forever.h"
 #include "pipeline_lineage.h"
 #include "pipeline_stuck.h"
 #include "log.h"
@@ -137,22 +138,6 @@ static struct notify_facts empty_facts(const struct target *t, enum alert_kind k
 	return f;
 }
 
-/* Not of the class, but of those of it that wait for the mutex. */
-static void stuck_facts(struct notify_facts *f, const struct stuck *s)
-{
-	f->limit = NAN;
-	f->reason = STR("in every scrape since then they were as many as in the one before, or "
-			"more");
-	if (!s)
-		return;
-	f->count = (double)s->count;
-	f->since_ms = ms_of(s->since);
-	f->since_at_least = false;
-	f->user = s->user;
-	f->example_stack = str_of(s->text);
-	f->wait = str_of(wait_kind_name(WAIT_MUTEX));
-}
-
 static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)
 {
 	const struct series *s = finding->primary;
@@ -177,8 +162,10 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 		f->limit = vitals_get(t->vitals, VITAL_MAX_FDS);
 	if (finding->kind == FINDING_LIMIT)
 		f->limit = s->over_limit;
-	if (finding->kind == FINDING_STUCK)
-		stuck_facts(f, target_stuck(t, s));
+	if (finding->kind == FINDING_STUCK || finding->kind == FINDING_CONVOY)
+		target_stuck_facts(t, s, f);
+	if (finding->kind == FINDING_FOREVER)
+		target_forever_facts(t, s, f);
 }
 
 static void finding_facts(struct target *t, const struct finding *finding, struct notify_facts *f,
@@ -301,7 +288,7 @@ static void current_cb(void *arg, struct finding *f)
 static void closed_cb(void *arg, struct finding *f, const char *why)
 {
 	struct target *t = arg;
-	enum alert_end end = f->nmembers ? ALERT_END_CLEARED : ALERT_END_CHANGED;
+	enum alert_end end = f->nmembers && !f->replaced ? ALERT_END_CLEARED : ALERT_END_CHANGED;
 
 	if (f->user)
 		pipeline_clear(t->p, f->user, end, why, t->p->now_ms);

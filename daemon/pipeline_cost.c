@@ -64,7 +64,7 @@ static size_t companions(struct target *t, const struct slot *s, uint32_t *out)
 		const struct finding *f = finding_at(t->findings, i);
 		bool own = false;
 
-		if (f->kind != FINDING_GOROUTINES)
+		if (!finding_is_growth(f->kind))
 			continue;
 		for (size_t j = 0; j < f->nmembers; j++)
 			own |= f->members[j] == s->series;

@@ -1,8 +1,8 @@
 #include "pipeline_evidence.h"
-#include "evidence.h"
 #include "exhibit.h"
 #include "log.h"
 #include "pause.h"
+#include "pipeline_forever.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
 #include "pprof_index.h"
@@ -65,6 +65,16 @@ static struct inquiry *need_inquiry(struct target *t)
 	return q;
 }
 
+struct evidence *target_evidence(const struct target *t)
+{
+	return t->inquiry ? t->inquiry->evidence : NULL;
+}
+
+const char *target_unseen_why(const struct target *t)
+{
+	return t->inquiry ? t->inquiry->why : "";
+}
+
 /* What a look left behind that did not end, too. */
 static void end_look(struct inquiry *q)
 {
@@ -117,14 +127,15 @@ void target_inquiry_reset(struct target *t)
 
 /* ---- what is suspected ----------------------------------------------------------------------- */
 
-static enum evidence_interest interest_in(const struct slot *s)
+static enum evidence_interest interest_in(const struct target *t, const struct slot *s)
 {
 	const struct series *series = s->series;
 
 	if (!s->class || s->class->ignored)
 		return EVIDENCE_NONE;
-	if (series->stuck_since > 0 && series->verdict.state <= VERDICT_WATCHING)
-		return EVIDENCE_LEAKING; /* told: who waits for which lock */
+	if (series->verdict.state <= VERDICT_WATCHING &&
+		(target_stuck_soon(t, series) || series->forever_since > 0))
+		return EVIDENCE_LEAKING; /* who waits for which lock */
 	switch (series->verdict.state) {
 	case VERDICT_SUSPECT:
 		return series->verdict.was_leaking ? EVIDENCE_NONE : EVIDENCE_SUSPECT;
@@ -142,7 +153,7 @@ static void follow_classes(struct target *t, double now)
 {
 	for (size_t i = 0; i < t->nslots; i++) {
 		const struct slot *s = &t->slots[i];
-		enum evidence_interest interest = interest_in(s);
+		enum evidence_interest interest = interest_in(t, s);
 		double growth = s->series->verdict.rate_per_hour;
 		const struct evidence_class *c;
 
@@ -153,6 +164,9 @@ static void follow_classes(struct target *t, double now)
 		evidence_follow(t->inquiry->evidence, str_of(s->series->name), interest,
 			isnan(growth) ? 0 : growth, now, t->run_start);
 		c = evidence_find(t->inquiry->evidence, str_of(s->series->name));
+		if (c)
+			evidence_want(t->inquiry->evidence, str_of(c->name),
+				target_stuck_look(t, s->series, c));
 		if (!c || !c->survival) /* the suspicion is over, and what was seen old */
 			detect_set_counts(s->series->detect, DETECT_COUNTS_DECIDE);
 	}
@@ -318,16 +332,6 @@ static void keep_exhibit(struct inquiry *q)
 	q->kept_cycles = EXHIBIT_CYCLES;
 }
 
-/* Of those that wait for a mutex in both of two dumps nobody is the same: the lock is only busy. */
-static void note_moving(struct target *t, const struct slot *s, const struct evidence_class *c)
-{
-	const struct stuck *stuck = s->series->stuck_since > 0 ? target_stuck(t, s->series) : NULL;
-
-	if (stuck && c->survival && survival_dumps(c->survival) > 1 && c->count &&
-		c->result.cohort == 0)
-		stuck_moves(t->stuck, stuck->fingerprint, c->at);
-}
-
 /* Where single goroutines are seen the counts alone say less, and least once a rule was applied. */
 static void yield_counts(struct slot *s, const struct evidence_class *c)
 {
@@ -365,7 +369,7 @@ static void conclude(struct target *t, int64_t at_ms)
 		if (!s || c->interest == EVIDENCE_NONE)
 			continue;
 		yield_counts(s, c);
-		note_moving(t, s, c);
+		target_stuck_seen(t, s->series, c);
 		confirm(s, c, at_ms);
 		if (!s->stored)
 			continue;
@@ -377,6 +381,7 @@ static void conclude(struct target *t, int64_t at_ms)
 	}
 	buf_release(&body);
 	t->p->events.commit(t->p->events.arg, b);
+	target_forever_seen(t);
 }
 
 static enum look_part dump_ended(
@@ -501,6 +506,8 @@ void target_add_facts(struct target *t, const struct slot *s, struct notify_fact
 	buf_reset(&q->words);
 	if (c)
 		evidence_words(c, &q->words);
+	if (!c || !c->never)
+		target_forever_words(t, s->series, &q->words);
 	if (q->why[0])
 		buf_addf(&q->words, "%sits goroutines cannot be looked at one by one: %s",
 			q->words.len ? "; " : "", q->why);

@@ -9,6 +9,7 @@
 #ifndef LEAKWATCH_PIPELINE_EVIDENCE_H
 #define LEAKWATCH_PIPELINE_EVIDENCE_H
 
+#include "evidence.h"
 #include "notify.h"
 #include "pipeline_internal.h"
 
@@ -17,6 +18,10 @@ void target_inquire(struct target *t, struct scrape_target *st);
 /* The process was restarted, or its classes are other ones: what was seen says nothing now. */
 void target_inquiry_reset(struct target *t);
 void target_inquiry_free(struct target *t);
+/* What looks told of the target; NULL while nothing was of interest. */
+struct evidence *target_evidence(const struct target *t);
+/* Why the last look could not be had; "" when it was. */
+const char *target_unseen_why(const struct target *t);
 /* Adds what is known, or why nothing is, to the reasons of suspects; after each judging. */
 void target_say_evidence(struct target *t);
 /* What is known of a class beside its count, for its alert; slices hold until the next call. */

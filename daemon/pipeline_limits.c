@@ -84,7 +84,7 @@ static void add_descriptors(const struct target *t, const struct finding *f, str
 	struct cost_range rate;
 
 	/* Of descriptors themselves the alert's own limit tells it. */
-	if (f->kind == FINDING_GOROUTINES && find_rate(t, f, SERIES_FDS, COST_FDS, &rate))
+	if (finding_is_growth(f->kind) && find_rate(t, f, SERIES_FDS, COST_FDS, &rate))
 		add(out, STR("the descriptor limit"), NOTIFY_DESCRIPTORS, max,
 			max - vitals_get(t->vitals, VITAL_FDS), &rate);
 }
@@ -109,7 +109,7 @@ static void add_memory(const struct target *t, const struct finding *f, struct l
 void target_limits(const struct target *t, const struct finding *f, struct limits *out)
 {
 	out->n = 0;
-	if (!f->primary || (f->kind != FINDING_GOROUTINES && f->kind != FINDING_MEMORY))
+	if (!f->primary || (!finding_is_growth(f->kind) && f->kind != FINDING_MEMORY))
 		return;
 	add_descriptors(t, f, out);
 	add_memory(t, f, out);

@@ -1,5 +1,6 @@
 /* A target takes over what the store has of it. */
 #include "pipeline_load.h"
+#include "pipeline_forever.h"
 #include "log.h"
 #include "map.h"
 #include "xalloc.h"
@@ -308,6 +309,8 @@ void target_restore_findings(struct target *t)
 		f = finding_restore(t->findings, kind, alert_labels_get(&a->labels, "class"),
 			(double)a->raised_ms / 1000);
 		f->user = xstrdup(a->id);
+		if (kind == FINDING_FOREVER)
+			target_forever_restore(t, str_of(f->class), f->opened_at);
 	}
 }
 

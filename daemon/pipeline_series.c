@@ -1,4 +1,5 @@
 #include "pipeline_evidence.h"
+#include "pipeline_forever.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
 #include "log.h"
@@ -314,6 +315,7 @@ void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 	free(values);
 	count_suspects(t);
 	if (goroutines) {
+		target_judge_forever(t);
 		if (isnan(t->first_at))
 			t->first_at = now;
 		t->last_at = now;
@@ -457,6 +459,7 @@ void target_begin_run(struct target *t, double at)
 	target_cost_reset(t);
 	target_host_reset(t);
 	target_inquiry_reset(t);
+	target_forever_reset(t);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;
 		enum verdict_state old = s->verdict.state;

@@ -16,8 +16,8 @@
  * clock, Unix milliseconds), and each change of state is handed to one callback.  A clock set back
  * makes the waits that are running begin anew; it never makes one end early.
  *
- * Life cycle: alert_table_new, alert_load for each alert that was stored, then raise, clear and
- * tick; alert_table_free, which tells nobody.
+ * Life cycle: alert_table_new, alert_load for each stored one, raise, clear and tick;
+ * alert_table_free, which tells nobody.
  */
 #ifndef LEAKWATCH_ALERT_H
 #define LEAKWATCH_ALERT_H
@@ -37,6 +37,8 @@ enum alert_kind {
 	ALERT_GOROUTINE_LEAK,
 	ALERT_MEMORY_LEAK,
 	ALERT_FD_LEAK,
+	ALERT_BLOCKED_FOREVER,
+	ALERT_LOCK_CONVOY, /* so far they grow */
 	ALERT_GOROUTINE_LIMIT,
 	ALERT_STUCK_GOROUTINES,
 	ALERT_TARGET_DOWN,
@@ -59,7 +61,6 @@ struct alert_rule {
 	const struct label *annotations;
 	size_t nannotations;
 };
-/* The defaults: design, section 9. */
 extern const struct alert_rule alert_rule_defaults[ALERT_KINDS];
 
 /* Why a condition ended.  It decides how long the alert still stands. */
@@ -128,7 +129,6 @@ bool alert_clear(
 
 /* Sets one annotation of a standing alert ("target" = "down since …"), value "" removes it. */
 bool alert_annotate(struct alert_table *t, const char *id, const char *key, struct str value);
-
 /* Whatever time has brought: pending to firing, firing to resolved. */
 void alert_tick(struct alert_table *t, int64_t now_ms);
 /* When alert_tick has something to do next, or INT64_MAX. */

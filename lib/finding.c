@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define RATIO_GROWTH 10 /* of either, before a ratio is told */
+#define REPLACED     "they become more, and wait for one lock: LockConvoy tells of them"
 #define RATIO_SPREAD 0.10 /* two rates over two growths differ less than that: one ratio */
 
 struct finding_set {
@@ -19,6 +20,8 @@ static const char *const alert_names[FINDING_KINDS] = {
 	[FINDING_GOROUTINES] = "GoroutineLeak",
 	[FINDING_FDS] = "FileDescriptorLeak",
 	[FINDING_MEMORY] = "MemoryLeak",
+	[FINDING_FOREVER] = "BlockedForever",
+	[FINDING_CONVOY] = "LockConvoy",
 	[FINDING_LIMIT] = "GoroutineLimit",
 	[FINDING_STUCK] = "StuckGoroutines",
 };
@@ -35,6 +38,11 @@ enum finding_kind finding_kind_of(struct str alert_name)
 			return (enum finding_kind)k;
 	}
 	return FINDING_KINDS;
+}
+
+bool finding_is_growth(enum finding_kind k)
+{
+	return k == FINDING_GOROUTINES || k == FINDING_FOREVER || k == FINDING_CONVOY;
 }
 
 struct finding_set *finding_set_new(
@@ -200,6 +208,28 @@ static double rate_of(const struct series *s)
 	return s->verdict.rate_per_hour > 0 ? s->verdict.rate_per_hour : 0;
 }
 
+/* Of a class, whatever its rate is. */
+static bool is_of_waits(enum finding_kind k)
+{
+	return k == FINDING_FOREVER || k == FINDING_CONVOY;
+}
+
+static struct finding *named(
+	const struct finding_set *set, enum finding_kind kind, const char *class)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->v[i]->kind == kind && strcmp(set->v[i]->class, class) == 0)
+			return set->v[i];
+	}
+	return NULL;
+}
+
+/* That most of them are stuck is told: so is why the class grows. */
+static bool is_told_stuck(const struct finding_set *set, const struct series *s)
+{
+	return named(set, FINDING_STUCK, s->name) && s->stuck_count * 2 >= s->value;
+}
+
 /* ---- classes ---- */
 
 /* The faster of two names what leaks; of two as fast as each other the one of the user's own code:
@@ -220,7 +250,7 @@ static struct series *fastest_free(
 
 	for (size_t i = 0; i < n; i++) {
 		if (series[i]->kind != SERIES_CLASS || !alarmed(series[i]) ||
-			finding_of(set, series[i]))
+			finding_of(set, series[i]) || is_told_stuck(set, series[i]))
 			continue;
 		if (!best || better_name(series[i], best))
 			best = series[i];
@@ -233,22 +263,11 @@ static struct finding *find_partner(const struct finding_set *set, const struct 
 	for (size_t i = 0; i < set->n; i++) {
 		struct finding *f = set->v[i];
 
-		if (f->kind != FINDING_GOROUTINES || !f->primary ||
-			f->primary->kind != SERIES_CLASS)
+		if (!finding_is_growth(f->kind) || !f->primary || f->primary->kind != SERIES_CLASS)
 			continue;
 		if (began_together(&f->primary->verdict, &s->verdict) ||
 			one_ratio(&f->primary->verdict, &s->verdict))
 			return f;
-	}
-	return NULL;
-}
-
-static struct finding *named(
-	const struct finding_set *set, enum finding_kind kind, const char *class)
-{
-	for (size_t i = 0; i < set->n; i++) {
-		if (set->v[i]->kind == kind && strcmp(set->v[i]->class, class) == 0)
-			return set->v[i];
 	}
 	return NULL;
 }
@@ -307,7 +326,7 @@ static bool explained(const struct series *s, struct series *const *series, size
 static struct finding *any_goroutine_finding(const struct finding_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
-		if (set->v[i]->kind == FINDING_GOROUTINES && set->v[i]->primary &&
+		if (finding_is_growth(set->v[i]->kind) && set->v[i]->primary &&
 			set->v[i]->primary->kind == SERIES_CLASS)
 			return set->v[i];
 	}
@@ -374,7 +393,7 @@ static void place_process(struct finding_set *set, struct series *s, struct seri
 	lead(set, kind_of_series(s), s, now);
 }
 
-/* ---- limits, and what is stuck ---- */
+/* ---- limits, what is stuck, and what waits for ever ---- */
 
 static void place_limits(
 	struct finding_set *set, struct series *const *series, size_t n, double now)
@@ -397,6 +416,21 @@ static void place_stuck(struct finding_set *set, struct series *const *series, s
 	}
 }
 
+/* Before the leaks: theirs is the better name. */
+static void place_waits(struct finding_set *set, struct series *const *series, size_t n, double now)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct series *s = series[i];
+
+		if (s->kind != SERIES_CLASS || finding_of(set, s))
+			continue;
+		if (s->forever_since > 0 && !is_told_stuck(set, s))
+			lead(set, FINDING_FOREVER, s, now);
+		else if (s->convoy)
+			lead(set, FINDING_CONVOY, s, now);
+	}
+}
+
 /* Once all have found their place, and before what a new one replaces is closed. */
 static void tell_new(struct finding_set *set)
 {
@@ -409,6 +443,32 @@ static void tell_new(struct finding_set *set)
 }
 
 /* ---- closing ---- */
+
+/* Those who are stuck are told by a name that says more. */
+static bool is_replaced(const struct finding_set *set, const struct finding *f)
+{
+	return f->kind == FINDING_STUCK && named(set, FINDING_CONVOY, f->class);
+}
+
+/* What waits tell ends with the waits; else NULL. */
+static const char *waits_ended(const struct finding *f)
+{
+	const struct series *s = f->members[0];
+
+	switch (f->kind) {
+	case FINDING_STUCK:
+	case FINDING_CONVOY:
+		return s->stuck_since > 0 || s->maybe_stuck
+			       ? NULL
+			       : "nobody waits for that mutex in every scrape any more";
+	case FINDING_FOREVER:
+		return s->forever_since > 0 || still_alarmed(s)
+			       ? NULL
+			       : "those that waited for what can never happen are gone";
+	default:
+		return NULL;
+	}
+}
 
 static bool over(const struct finding *f, struct series *const *series, size_t n, const char **why)
 {
@@ -424,9 +484,9 @@ static bool over(const struct finding *f, struct series *const *series, size_t n
 		*why = "back at or under its limit";
 		return !f->members[0]->over;
 	}
-	if (f->kind == FINDING_STUCK) {
-		*why = "nobody waits for that mutex in every scrape any more";
-		return !(f->members[0]->stuck_since > 0) && !f->members[0]->maybe_stuck;
+	if (f->kind == FINDING_STUCK || is_of_waits(f->kind)) {
+		*why = waits_ended(f);
+		return *why;
 	}
 	for (size_t i = 0; i < f->nmembers; i++) {
 		const struct series *s = f->members[i];
@@ -461,14 +521,16 @@ static void close_ended(
 
 		/* Restored ones wait for a whole body to tell whether their class is still there.
 		 */
-		if ((f->nmembers == 0 && !complete) || !over(f, series, n, &why)) {
+		f->replaced = is_replaced(set, f);
+		if (!f->replaced &&
+			((f->nmembers == 0 && !complete) || !over(f, series, n, &why))) {
 			drop_quiet_members(f);
 			i++;
 			continue;
 		}
 		memmove(&set->v[i], &set->v[i + 1], (set->n - i - 1) * sizeof(*set->v));
 		set->n--;
-		set->events.closed(set->events.arg, f, why);
+		set->events.closed(set->events.arg, f, f->replaced ? REPLACED : why);
 		free_finding(f);
 	}
 }
@@ -481,7 +543,8 @@ static void reclaim(struct finding_set *set, struct series *const *series, size_
 
 		for (size_t j = 0; j < n && !f->primary; j++) {
 			if (strcmp(series[j]->name, f->class) == 0 &&
-				(is_apart(f->kind) || kind_of_series(series[j]) == f->kind)) {
+				(is_apart(f->kind) || is_of_waits(f->kind) ||
+					kind_of_series(series[j]) == f->kind)) {
 				f->primary = series[j];
 				add_member(f, series[j]);
 			}
@@ -493,6 +556,7 @@ void finding_update(
 	struct finding_set *set, struct series *const *series, size_t n, double now, bool complete)
 {
 	reclaim(set, series, n);
+	place_waits(set, series, n, now);
 	place_classes(set, series, n, now);
 	for (size_t i = 0; i < n; i++) {
 		if (series[i]->kind != SERIES_CLASS && alarmed(series[i]) &&

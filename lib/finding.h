@@ -4,10 +4,16 @@
  * One target, one cause, one alert.  Classes whose growth began within one lookback of each other,
  * or that rise in one ratio, are members of one finding.  The total, descriptors and memory speak
  * for themselves only when no goroutine finding of the target explains 70 % of their rate; else
- * they are members too.  What is over a limit or stuck is a finding of its own, whatever else is
- * said of its class; but of a class whose leak is told already nobody hears that it is stuck, too.
- * A finding's name (kind and class) is fixed when it opens and never
- * changes.
+ * they are members too.  What is over a limit is a finding of its own, whatever else is said of its
+ * class.
+ *
+ * Of one class that grows one name is told: where its goroutines wait for what can never happen
+ * BlockedForever, where more and more of them wait for one lock LockConvoy, else GoroutineLeak;
+ * whichever was first stands, and the others stay in its evidence.  Neither is said to be stuck,
+ * too; and where most of a class are told to be stuck, no leak of it is told.  But when those who
+ * are stuck turn out to be a convoy, that opens and StuckGoroutines closes (replaced).
+ *
+ * A finding's name (kind and class) is fixed when it opens and never changes.
  *
  * Pure: finding_update looks at the series of one target and tells what opened and what closed.
  */
@@ -20,6 +26,8 @@ enum finding_kind {
 	FINDING_GOROUTINES, /* alert GoroutineLeak */
 	FINDING_FDS, /* FileDescriptorLeak */
 	FINDING_MEMORY, /* MemoryLeak */
+	FINDING_FOREVER, /* BlockedForever: they wait for what can never happen, and become more */
+	FINDING_CONVOY, /* LockConvoy: more and more of one class wait for one lock */
 	FINDING_LIMIT, /* GoroutineLimit: over expect, or 10,000 blocked in one class */
 	FINDING_STUCK, /* StuckGoroutines: some of one class wait for a mutex and never get it */
 	FINDING_KINDS
@@ -28,6 +36,8 @@ enum finding_kind {
 const char *finding_alert_name(enum finding_kind k);
 /* The kind of an alert's name, or FINDING_KINDS. */
 enum finding_kind finding_kind_of(struct str alert_name);
+/* Goroutines that become more, by whichever of the three names. */
+bool finding_is_growth(enum finding_kind k);
 
 #define FINDING_MEMBERS_MAX 64 /* named in an alert; more are only counted */
 /* A leak explains memory up to that much for each goroutine. */
@@ -47,6 +57,7 @@ struct finding {
 	double opened_at;
 	double since; /* the earliest of its members */
 	bool told; /* opened was called for it */
+	bool replaced; /* closes because another finding says more of the same goroutines */
 	void *user; /* the caller's */
 };
 

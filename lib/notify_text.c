@@ -118,7 +118,7 @@ static void add_forecast(struct buf *out, const struct notify_facts *f)
 {
 	struct notify_ceiling own = own_ceiling(f);
 
-	if (f->kind > ALERT_FD_LEAK)
+	if (f->kind > ALERT_LOCK_CONVOY)
 		return;
 	add_ceiling(out, &own, f);
 	for (size_t i = 0; i < f->nceilings; i++)
@@ -271,6 +271,22 @@ static void add_why(struct buf *out, const struct notify_facts *f)
 	safe_add_cut(out, f->reason, TEXT_COLUMNS);
 }
 
+/* "75 goroutines of NAME wait for one lock, and become more by 30/min" */
+static void add_convoy(struct buf *out, const struct notify_facts *f)
+{
+	if (isnan(f->count))
+		buf_adds(out, "many goroutines");
+	else
+		add_count(out, f);
+	buf_adds(out, " of ");
+	add_class(out, f);
+	buf_adds(out, " wait for one lock, and become more");
+	if (isnan(f->rate_per_hour))
+		return;
+	buf_adds(out, " by ");
+	notify_add_rate(out, f->rate_per_hour, f->unit);
+}
+
 static void add_over_limit(struct buf *out, const struct notify_facts *f)
 {
 	add_class(out, f);
@@ -299,6 +315,14 @@ static void add_summary(struct buf *out, const struct notify_facts *f)
 	case ALERT_FD_LEAK:
 		buf_adds(out, "open file descriptors");
 		add_growth(out, f, "leak: they grow");
+		break;
+	case ALERT_BLOCKED_FOREVER:
+		add_class(out, f);
+		add_growth(out, f,
+			f->class.len ? "blocks for ever: grows" : "block for ever: they grow");
+		break;
+	case ALERT_LOCK_CONVOY:
+		add_convoy(out, f);
 		break;
 	case ALERT_GOROUTINE_LIMIT:
 		add_over_limit(out, f);

@@ -56,6 +56,10 @@ struct series {
 	bool over; /* for SERIES_OVER_S: GoroutineLimit */
 	bool maybe_stuck; /* the caller's: they may be, for all that is known so far */
 	double stuck_since; /* the caller's: some wait for a mutex since then; 0: none does */
+	double stuck_count; /* the caller's: so many of the class wait for one */
+	bool convoy; /* the caller's: and they become more, behind one lock */
+	double forever_since; /* the caller's: some wait for what can never happen; 0: none does */
+	double forever_count; /* the caller's: so many did */
 	double changed_at; /* when verdict.state last changed */
 	double saved, saved_at; /* the caller's: last value written to the store */
 	double recorded_at; /* the caller's: last detector record written */

@@ -113,7 +113,8 @@ def daemon(tmp_path, stops, receiver):
             "alerting": {
                 "group_wait": "0s", "group_interval": "1s", "group_by": ["alertname", "job", "instance", "class"],
                 "rules": {"GoroutineLeak": {"keep_firing_for": "0s"}, "MemoryLeak": {"keep_firing_for": "0s"},
-                          "FileDescriptorLeak": {"keep_firing_for": "0s"}},
+                          "FileDescriptorLeak": {"keep_firing_for": "0s"}, "BlockedForever": {"keep_firing_for": "0s"},
+                          "LockConvoy": {"keep_firing_for": "0s"}},
                 "receivers": [{"name": "test", "webhook_configs": [{"url": receiver.url, "send_resolved": True}]}],
             },
         }

@@ -94,19 +94,3 @@ def test_the_collector_proves_it(proving_service, daemon, receiver):
     (alert,) = wait_until(lambda: leaks(receiver, "registry"), 60, receiver.describe)
     assert "the garbage collector proves none of them lost" in alert["annotations"]["evidence"], alert
     assert d.alive()
-
-
-def test_who_holds_the_lock(service, daemon, receiver):
-    """Writers pile up behind one lock: its holder is named where it is inside, and where nobody is, that is said."""
-    convoy = service("convoy", "-rate", 8)
-    deadlock = service("deadlock", "-rate", 160)
-    daemon([job("convoy", convoy), job("deadlock", deadlock)])
-
-    def evidence(name):
-        return [a["annotations"]["evidence"] for a in receiver.alerts("firing", job=name) if " wait for one lock in " in a["annotations"].get("evidence", "")]
-
-    (held, *_) = wait_until(lambda: evidence("convoy"), 60, receiver.describe)
-    assert re.search(r"\d+ wait for one lock in main\.\(\*journal\)\.add, which may be held by goroutine \d+ "
-                     r"\[chan receive[^]]*\] in main\.\(\*journal\)\.flush", held), held
-    (left, *_) = wait_until(lambda: evidence("deadlock"), 60, receiver.describe)
-    assert "may have returned without unlocking it" in left, left

@@ -324,6 +324,102 @@ static void test_stuck(void **state)
 	finding_set_free(set);
 }
 
+/* The class a of 100, of which holds what the letters say: L leaks, S all are stuck, s three are, C
+ * it is a convoy, F it waits for ever. */
+static void hold(struct series *s, const char *letters, size_t n)
+{
+	*s = make(SERIES_CLASS, "a", VERDICT_OK, 0, NAN, 100);
+	for (size_t i = 0; i < n; i++) {
+		if (letters[i] == 'L')
+			s->verdict =
+				make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 100)
+					.verdict;
+		if (letters[i] == 'S' || letters[i] == 's') {
+			s->stuck_since = NOW - 300;
+			s->stuck_count = letters[i] == 'S' ? 100 : 3;
+		}
+		s->convoy |= letters[i] == 'C';
+		if (letters[i] == 'F')
+			s->forever_since = NOW - 300;
+	}
+}
+
+/* Of one class one name is told, whatever is found out later; only a convoy takes the place of what
+ * is stuck, and opens before that closes.  A step a minute. */
+static void test_waits(void **state)
+{
+	static const struct {
+		const char *what, *steps, *told;
+	} rows[] = {
+		{"it grows, and never ends: one alert", "F,LF,L", "+BlockedForever/a"},
+		{"over when neither is said any more", "F,LF,L,-",
+			"+BlockedForever/a -BlockedForever/a"},
+		{"a leak that is told stays one", "L,LF,LSC", "+GoroutineLeak/a"},
+		{"stuck at first, then a convoy", "S,SC,SCL",
+			"+StuckGoroutines/a +LockConvoy/a -StuckGoroutines/a"},
+		{"a convoy at once, over with its waits, then a leak", "SC,SCL,L,L",
+			"+LockConvoy/a -LockConvoy/a +GoroutineLeak/a"},
+		{"a convoy is not said to be stuck, too", "SC,S,SC", "+LockConvoy/a"},
+		{"those that are stuck are the growth", "S,SL", "+StuckGoroutines/a"},
+		{"those that are stuck are a few of it", "s,sL",
+			"+StuckGoroutines/a +GoroutineLeak/a"},
+		{"nor are those for ever, when all are stuck", "S,SF", "+StuckGoroutines/a"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct told t;
+		struct finding_set *set = set_for(&t);
+		struct str rest = str_of(rows[i].steps), step;
+		struct series v[1];
+
+		for (double now = NOW; rest.len; now += 60) {
+			ptrdiff_t comma = str_chr(rest, ',');
+
+			step = comma < 0 ? rest : str_sub(rest, 0, (size_t)comma);
+			rest = str_from(rest, MIN(step.len + 1, rest.len));
+			hold(v, step.p, step.len);
+			run(set, v, 1, now);
+		}
+		if (strcmp(t.log, rows[i].told) != 0)
+			fail_msg("%s: %s", rows[i].what, t.log);
+		finding_set_free(set);
+	}
+}
+
+/* Another class that grows with a convoy is a member of it; a restored one waits for its series,
+ * and stands while it is too early to know. */
+static void test_waits_members(void **state)
+{
+	struct series v[2] = {make(SERIES_CLASS, "a", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180),
+		make(SERIES_CLASS, "http-server-conn", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180)};
+	struct told t;
+	struct finding_set *set = set_for(&t);
+
+	(void)state;
+	v[0].stuck_since = NOW - 300;
+	v[0].convoy = true;
+	run(set, v, 2, NOW);
+	assert_string_equal(t.log, "+LockConvoy/a");
+	assert_int_equal(t.members, 2);
+	finding_set_free(set);
+
+	set = set_for(&t);
+	finding_restore(set, FINDING_CONVOY, STR("a"), NOW);
+	finding_restore(set, FINDING_FOREVER, STR("http-server-conn"), NOW);
+	v[0] = make(SERIES_CLASS, "a", VERDICT_OK, 0, NAN, 100);
+	v[1] = make(SERIES_CLASS, "http-server-conn", VERDICT_LEAKING, 30, NOW - 6 * HOUR, 180);
+	v[0].maybe_stuck = true;
+	run(set, v, 2, NOW + 60);
+	assert_string_equal(t.log, "");
+	v[0].maybe_stuck = false;
+	v[0].stuck_since = NOW;
+	run(set, v, 2, NOW + 120);
+	assert_string_equal(t.log, "");
+	assert_int_equal(finding_count(set), 2);
+	finding_set_free(set);
+}
+
 /* After a restart of the daemon the finding finds its series again, under its old name. */
 static void test_restore(void **state)
 {
@@ -412,6 +508,8 @@ int main(void)
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_stuck),
+		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_waits_members),
 		cmocka_unit_test(test_restore),
 	};
 

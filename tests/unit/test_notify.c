@@ -615,6 +615,16 @@ static void test_words_summary(void **state)
 		{ALERT_FD_LEAK, STR_LIT(""), STR_LIT(""), 812, 1024, 30, NOTIFY_DESCRIPTORS,
 			"shop at a:1: open file descriptors leak: they grow by 30/h, 812 "
 			"descriptors now"},
+		{ALERT_BLOCKED_FOREVER, STR_LIT("poll"), STR_LIT(""), 25, NAN, 60,
+			NOTIFY_GOROUTINES,
+			"shop at a:1: poll blocks for ever: grows by 60/h, 25 goroutines now"},
+		{ALERT_BLOCKED_FOREVER, STR_LIT(""), STR_LIT(""), NAN, NAN, NAN, NOTIFY_GOROUTINES,
+			"shop at a:1: goroutines block for ever: they grow"},
+		{ALERT_LOCK_CONVOY, STR_LIT("put"), STR_LIT(""), 75, NAN, 1800, NOTIFY_GOROUTINES,
+			"shop at a:1: 75 goroutines of put wait for one lock, and become more by "
+			"1,800/h"},
+		{ALERT_LOCK_CONVOY, STR_LIT("put"), STR_LIT(""), NAN, NAN, NAN, NOTIFY_GOROUTINES,
+			"shop at a:1: many goroutines of put wait for one lock, and become more"},
 		{ALERT_GOROUTINE_LIMIT, STR_LIT("agent"), STR_LIT(""), 4812, 4500, NAN,
 			NOTIFY_GOROUTINES,
 			"shop at a:1: agent has 4,812 goroutines, over its ceiling of 4,500"},

@@ -1,12 +1,9 @@
 #include "pipeline_evidence.h"
-#include "exhibit.h"
 #include "log.h"
-#include "pause.h"
-#include "pipeline_forever.h"
+#include "pipeline_inquiry.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
 #include "pprof_index.h"
-#include "store_fact.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -16,39 +13,6 @@
 
 /* A look that could not be had is tried again after that long, scaled with detect.window. */
 #define AGAIN_S 600.0
-/* An exhibit waits that many cycles for the alert it is for. */
-#define EXHIBIT_CYCLES 10
-
-struct inquiry {
-	struct evidence *evidence;
-	struct pause pause;
-	double again_at; /* no look before; Unix time */
-	char why[ERR_MAX]; /* why the last dump could not be had; "" when it was */
-
-	/* the look under way */
-	struct buf page;
-	struct gdump *parser; /* of the dump, then of the collector's profile */
-	struct exhibit *exhibit;
-	double index_ms, predicted_ms;
-	bool proof_wanted, proof_absent; /* absent: this run of the target does not have it */
-	int64_t dump_at_ms;
-
-	/* What the dump cost: known when the metrics after it are there. */
-	bool owes_cost;
-	double cost_ms, pauses_before;
-	uint64_t goroutines, frames, bytes;
-
-	/* The newest dump, while an alert may want it. */
-	struct buf kept;
-	uint64_t kept_bytes, kept_goroutines;
-	bool kept_whole;
-	int kept_cycles; /* left */
-	int64_t kept_at_ms;
-	struct map *shown; /* ids of alerts that have an exhibit */
-
-	struct buf words; /* of target_add_facts */
-};
-
 static struct inquiry *need_inquiry(struct target *t)
 {
 	struct inquiry *q = t->inquiry;
@@ -323,67 +287,6 @@ static bool dump_is_whole(struct inquiry *q, const struct scrape_endpoint *e)
 	return false;
 }
 
-static void keep_exhibit(struct inquiry *q)
-{
-	buf_reset(&q->kept);
-	q->kept_whole = exhibit_take(q->exhibit, &q->kept, &q->kept_bytes);
-	q->kept_goroutines = evidence_goroutines(q->evidence);
-	q->kept_at_ms = q->dump_at_ms;
-	q->kept_cycles = EXHIBIT_CYCLES;
-}
-
-/* Where single goroutines are seen the counts alone say less, and least once a rule was applied. */
-static void yield_counts(struct slot *s, const struct evidence_class *c)
-{
-	if (c->judged)
-		detect_set_counts(s->series->detect, DETECT_COUNTS_YIELD);
-	else if (c->interest != EVIDENCE_NONE)
-		detect_set_counts(s->series->detect, DETECT_COUNTS_STRICT);
-}
-
-static void confirm(struct slot *s, struct evidence_class *c, int64_t at_ms)
-{
-	bool stays = c->result.answer == SURVIVAL_STAYS, proven = evidence_is_proven(c);
-	bool never = evidence_never_ends(c);
-	struct buf why = BUF_INIT;
-
-	if (c->interest < EVIDENCE_SUSPECT || (!stays && !proven && !never))
-		return;
-	evidence_words(c, &why);
-	detect_confirm(s->series->detect, (double)at_ms / 1000, why.p);
-	buf_release(&why);
-}
-
-/* Verdicts and rows from what the look told of each class that is followed. */
-static void conclude(struct target *t, int64_t at_ms)
-{
-	struct inquiry *q = t->inquiry;
-	struct store_batch *b = t->p->events.begin(t->p->events.arg);
-	struct buf body = BUF_INIT;
-
-	for (size_t i = 0; i < evidence_count(q->evidence); i++) {
-		struct evidence_class *c = evidence_at(q->evidence, i);
-		struct slot *s = target_slot(t, SERIES_CLASS, str_of(c->name));
-		struct store_fact row = {.at_ms = at_ms};
-
-		if (!s || c->interest == EVIDENCE_NONE)
-			continue;
-		yield_counts(s, c);
-		target_stuck_seen(t, s->series, c);
-		confirm(s, c, at_ms);
-		if (!s->stored)
-			continue;
-		buf_reset(&body);
-		evidence_json(c, &body);
-		row.series_id = s->series->id;
-		row.body = buf_str(&body);
-		store_put_fact(b, STORE_EVIDENCE, &row);
-	}
-	buf_release(&body);
-	t->p->events.commit(t->p->events.arg, b);
-	target_forever_seen(t);
-}
-
 static enum look_part dump_ended(
 	struct target *t, const struct scrape_endpoint *e, double first_byte_ms, int64_t at_ms)
 {
@@ -394,8 +297,8 @@ static enum look_part dump_ended(
 	evidence_end(q->evidence, whole);
 	if (whole) {
 		t->p->looks.ended[PIPELINE_LOOK_DUMP]++;
-		keep_exhibit(q);
-		conclude(t, q->dump_at_ms);
+		inquiry_keep_exhibit(q);
+		target_conclude(t, q->dump_at_ms);
 	} else {
 		do_without(t, e->status / 100 == 4 ? PIPELINE_LOOK_ABSENT : PIPELINE_LOOK_FAILED,
 			at_ms);
@@ -428,7 +331,7 @@ static enum look_part leaks_ended(struct target *t, const struct scrape_endpoint
 	evidence_proof_end(q->evidence, whole, count_cb, t);
 	if (whole) {
 		t->p->looks.proofs++;
-		conclude(t, at_ms);
+		target_conclude(t, at_ms);
 	}
 	end_look(q);
 	return LOOK_PARTS;
@@ -468,83 +371,3 @@ static enum look_part end_cb(void *arg, struct scrape_target *st, enum look_part
 }
 
 const struct scrape_look_events pipeline_look_events = {.body = body_cb, .end = end_cb};
-
-/* ---- what reasons and alerts say
- * ------------------------------------------------------------------------ */
-
-/* The detector's words tell of counts only. */
-void target_say_evidence(struct target *t)
-{
-	struct inquiry *q = t->inquiry;
-
-	for (size_t i = 0; q && i < evidence_count(q->evidence); i++) {
-		const struct evidence_class *c = evidence_at(q->evidence, i);
-		struct slot *s = target_slot(t, SERIES_CLASS, str_of(c->name));
-		char *reason = s ? s->series->verdict.reason : NULL;
-		size_t len = reason ? strlen(reason) : 0;
-
-		if (!s || s->series->verdict.state != VERDICT_SUSPECT)
-			continue;
-		buf_reset(&q->words);
-		evidence_words(c, &q->words);
-		if (q->why[0])
-			snprintf(reason + len, VERDICT_REASON_MAX - len,
-				"; not looked at one by one: %s", q->why);
-		else if (q->words.len)
-			snprintf(reason + len, VERDICT_REASON_MAX - len, "; %s", q->words.p);
-	}
-}
-
-void target_add_facts(struct target *t, const struct slot *s, struct notify_facts *f)
-{
-	struct inquiry *q = t->inquiry;
-	const struct evidence_class *c;
-
-	if (!q || !s->class)
-		return;
-	c = evidence_find(q->evidence, str_of(s->series->name));
-	buf_reset(&q->words);
-	if (c)
-		evidence_words(c, &q->words);
-	if (!c || !c->never)
-		target_forever_words(t, s->series, &q->words);
-	if (q->why[0])
-		buf_addf(&q->words, "%sits goroutines cannot be looked at one by one: %s",
-			q->words.len ? "; " : "", q->why);
-	f->evidence = buf_str(&q->words);
-	if (!c || isnan(c->at))
-		return;
-	if (c->oldest_minutes)
-		f->oldest_s = c->oldest_minutes * 60.0 + ((double)t->p->now_ms / 1000 - c->at);
-	if (f->created_by.len == 0 && c->creators.n)
-		f->created_by = str_of(c->creators.v[0].text);
-}
-
-/* ---- exhibits -------------------------------------------------------------------------------- */
-
-void target_put_exhibit(struct target *t)
-{
-	struct inquiry *q = t->inquiry;
-
-	if (!q || q->kept_cycles == 0)
-		return;
-	for (size_t i = 0; i < finding_count(t->findings); i++) {
-		const struct finding *f = finding_at(t->findings, i);
-		struct store_exhibit row = {.target_id = t->id,
-			.at_ms = q->kept_at_ms,
-			.format = STR("debug2"),
-			.goroutines = (int64_t)q->kept_goroutines,
-			.truncated = !q->kept_whole,
-			.bytes = (int64_t)q->kept_bytes,
-			.body = buf_str(&q->kept)};
-
-		if (!f->user || f->kind == FINDING_FDS || f->kind == FINDING_MEMORY ||
-			map_get(q->shown, str_of(f->user)))
-			continue;
-		row.alert_id = str_of(f->user);
-		store_add_exhibit(t->p->batch, &row);
-		map_put(q->shown, str_of(f->user), q);
-	}
-	if (--q->kept_cycles == 0)
-		buf_release(&q->kept);
-}

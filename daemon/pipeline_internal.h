@@ -59,7 +59,7 @@ struct target {
 	struct versions versions; /* that ran, as the metrics said */
 	struct prom *prom;
 	struct finding_set *findings;
-	struct inquiry *inquiry; /* pipeline_evidence.c; NULL while nothing was suspected */
+	struct inquiry *inquiry; /* pipeline_inquiry.h; NULL while nothing was suspected */
 	struct slot *slots;
 	size_t nslots, suspects; /* of them, those that are suspect or held */
 	struct series **view; /* the series of slots, as finding_update takes them */

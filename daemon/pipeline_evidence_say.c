@@ -29,9 +29,9 @@ void target_say_evidence(struct target *t)
 		buf_reset(&q->words);
 		evidence_words(c, &q->words);
 		if (q->why[0])
-			snprintf(reason + len, VERDICT_REASON_MAX - len,
-				"; not looked at one by one: %s", q->why);
-		else if (q->words.len)
+			buf_addf(&q->words, "%snot looked at one by one: %s",
+				q->words.len ? "; " : "", q->why);
+		if (q->words.len)
 			snprintf(reason + len, VERDICT_REASON_MAX - len, "; %s", q->words.p);
 	}
 }

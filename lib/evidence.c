@@ -165,6 +165,10 @@ void evidence_follow(struct evidence *e, struct str class, enum evidence_interes
 		c = add_class(e, class, interest, growth_per_hour);
 	if (!c)
 		return;
+	/* What was asked for what is told already says nothing of a suspicion that is new. */
+	if (interest >= EVIDENCE_SUSPECT && c->interest < EVIDENCE_SUSPECT && !c->open_suspicion)
+		c->proof.asked = false;
+	c->open_suspicion |= interest >= EVIDENCE_SUSPECT;
 	c->interest = interest;
 	c->growth_per_hour = isnan(growth_per_hour) ? 0 : growth_per_hour;
 	if (interest != EVIDENCE_NONE) {
@@ -174,7 +178,7 @@ void evidence_follow(struct evidence *e, struct str class, enum evidence_interes
 	} else if (now - c->wanted_at > linger && !e->open) {
 		survival_free(c->survival);
 		c->survival = NULL;
-		c->judged = false;
+		c->judged = c->open_suspicion = false;
 	}
 }
 

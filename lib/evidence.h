@@ -62,6 +62,7 @@ struct evidence_class {
 	double look_at; /* evidence_want; or INFINITY */
 	struct survival *survival; /* NULL while no cohort is kept */
 	struct survival_result result; /* after the newest dump */
+	bool open_suspicion; /* there was one, and its linger is not over */
 	bool judged; /* a rule of survival was applied in this suspicion */
 	struct evidence_proof proof;
 	uint64_t proven_next; /* of the profile that is being read */
@@ -112,7 +113,8 @@ const struct forever_set *evidence_forever(const struct evidence *e);
 
 /*
  * The collector's profile (goroutineleak?debug=1): evidence_proof_begin, a parser with
- * evidence_proof_sink, evidence_proof_end.  Wanted where a class of interest has no proof yet.
+ * evidence_proof_sink, evidence_proof_end.  Wanted where a class of interest has no proof yet, and
+ * anew with each suspicion.
  */
 bool evidence_wants_proof(const struct evidence *e);
 void evidence_proof_begin(struct evidence *e, evidence_class_cb *class_of, void *arg);

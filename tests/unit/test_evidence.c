@@ -215,6 +215,39 @@ static void wanted(void **state)
 	evidence_free(e);
 }
 
+/* The collector is asked once in a suspicion: anew when one follows what was told already (who
+ * waits for a lock), and when another begins later. */
+static void asked_anew(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	uint64_t count = 20;
+	static const struct {
+		enum evidence_interest interest;
+		double after;
+		bool wanted;
+	} rows[] = {
+		{EVIDENCE_LEAKING, 0, true},
+		{EVIDENCE_LEAKING, 60, false},
+		{EVIDENCE_SUSPECT, 120, true},
+		{EVIDENCE_FAST, 180, false},
+		{EVIDENCE_NONE, 240, false},
+		{EVIDENCE_SUSPECT, 300, false},
+		{EVIDENCE_NONE, 360, false},
+		{EVIDENCE_NONE, 3600, false},
+		{EVIDENCE_SUSPECT, 3660, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		evidence_follow(e, STR("main.leak"), rows[i].interest, 30, T0 + rows[i].after, NAN);
+		if (evidence_wants_proof(e) != rows[i].wanted)
+			fail_msg("row %zu", i);
+		evidence_proof_begin(e, class_cb, NULL);
+		evidence_proof_end(e, rows[i].wanted, count_cb, &count);
+	}
+	evidence_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +256,7 @@ int main(void)
 		cmocka_unit_test(places),
 		cmocka_unit_test(lingers),
 		cmocka_unit_test(wanted),
+		cmocka_unit_test(asked_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,20 +43,22 @@ void app_arm_alerts(struct app *a)
 	if (!a->ev_alert || next == INT64_MAX)
 		return;
 	in = MAX(next - clock_wall_ms(), (int64_t)1);
-	in = MIN(in, (int64_t)60000); /* the wall clock may be set meanwhile */
 	tv = (struct timeval){.tv_sec = in / 1000, .tv_usec = in % 1000 * 1000};
 	event_add(a->ev_alert, &tv);
 }
 
+static void tick_alerts(struct app *a)
+{
+	alert_tick(a->alerts, clock_wall_ms(), clock_mono_ms());
+	group_tick(a->groups, clock_wall_ms(), clock_mono_ms());
+	app_arm_alerts(a);
+}
+
 static void alert_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct app *a = arg;
-
 	(void)fd;
 	(void)what;
-	alert_tick(a->alerts, clock_wall_ms());
-	group_tick(a->groups, clock_wall_ms());
-	app_arm_alerts(a);
+	tick_alerts(arg);
 }
 
 void app_tell_systemd(struct app *a)
@@ -81,8 +83,9 @@ static void second_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	app_tell_systemd(a);
+	tick_alerts(a); /* also when nothing is due: the clock may have been set */
 	pipeline_sweep(a->pipeline, clock_wall_ms());
-	app_refresh_alerts(a, clock_wall_ms());
+	app_refresh_alerts(a);
 	app_status_tick(a);
 }
 
@@ -245,8 +248,8 @@ static void add_events(struct app *a)
 	event_add(a->ev_int, NULL);
 	event_add(a->ev_hup, NULL);
 	event_add(a->ev_second, &second);
-	a->refreshed_ms = clock_wall_ms();
-	app_arm_alerts(a);
+	a->refreshed_ms = clock_mono_ms();
+	tick_alerts(a); /* what waits is measured from here on, not by the time of day */
 }
 
 static int start(struct app *a, struct err *err)

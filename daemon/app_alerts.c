@@ -110,8 +110,9 @@ void app_alert_cleared(void *arg, const struct alert *al)
 		unit_commit(a);
 }
 
-void app_refresh_alerts(struct app *a, int64_t now_ms)
+void app_refresh_alerts(struct app *a)
 {
+	uint64_t now_ms = clock_mono_ms();
 	const struct alert *al;
 	void *at = NULL;
 

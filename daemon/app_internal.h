@@ -65,7 +65,7 @@ struct app {
 	uint64_t stopping_at_ms;
 	char disk_why[ERR_MAX];
 	uint64_t watchdog_ms;
-	int64_t refreshed_ms; /* rows of standing alerts */
+	uint64_t refreshed_ms; /* rows of standing alerts */
 	struct discover *discover;
 	struct map *watched; /* "job\0instance" -> struct watched */
 	struct credentials *secrets; /* of each job of config */
@@ -90,7 +90,7 @@ struct app {
 void app_alert_changed(void *arg, const struct alert *al, enum alert_state old, const char *why);
 void app_alert_cleared(void *arg, const struct alert *al);
 int app_load_alerts(struct app *a, struct err *err);
-void app_refresh_alerts(struct app *a, int64_t now_ms);
+void app_refresh_alerts(struct app *a);
 void app_set_alert_rules(struct app *a);
 
 /* app_notify.c */

@@ -249,7 +249,7 @@ void app_owe(struct app *a, const struct alert *al)
 	if (!is_grouped(r))
 		return;
 	group_change(a->groups, r->name.p, al);
-	group_tick(a->groups, clock_wall_ms());
+	group_tick(a->groups, clock_wall_ms(), clock_mono_ms());
 }
 
 /* ---- start ---- */

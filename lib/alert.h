@@ -13,8 +13,9 @@
  * runs is the same alert, without a word to anybody: that is what damps flapping.
  *
  * Nothing here reads a clock, stores or sends: every function that decides takes now_ms (wall
- * clock, Unix milliseconds), and each change of state is handed to one callback.  A clock set back
- * makes the waits that are running begin anew; it never makes one end early.
+ * clock, Unix milliseconds), and each change of state is handed to one callback.  The waits are
+ * counted on the monotonic clock that alert_tick is given (steady.h), from wall times over a
+ * restart.
  *
  * Life cycle: alert_table_new, alert_load for each stored one, raise, clear and tick;
  * alert_table_free, which tells nobody.
@@ -22,7 +23,9 @@
 #ifndef LEAKWATCH_ALERT_H
 #define LEAKWATCH_ALERT_H
 
+#include "alert_kind.h"
 #include "alert_labels.h"
+#include "steady.h"
 
 #define ALERT_TABLE_MAX	 50000 /* alerts at once; alert_raise refuses more */
 #define ALERT_ID_MAX	 17 /* 16 hex digits and a NUL */
@@ -32,36 +35,6 @@
 enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING, ALERT_RESOLVED, ALERT_STATES };
 const char *alert_state_name(enum alert_state s); /* "inactive", "pending", "firing", "resolved" */
 enum alert_state alert_state_of_name(struct str name); /* or ALERT_STATES */
-
-enum alert_kind {
-	ALERT_GOROUTINE_LEAK,
-	ALERT_MEMORY_LEAK,
-	ALERT_FD_LEAK,
-	ALERT_BLOCKED_FOREVER,
-	ALERT_LOCK_CONVOY, /* so far they grow */
-	ALERT_GOROUTINE_LIMIT,
-	ALERT_STUCK_GOROUTINES,
-	ALERT_TARGET_DOWN,
-	ALERT_DUMP_UNREADABLE,
-	ALERT_STORAGE_FULL,
-	ALERT_STORAGE_DAMAGED, /* the history; not a full disk */
-	ALERT_KINDS
-};
-const char *alert_kind_name(enum alert_kind k); /* "GoroutineLeak", …: the label alertname */
-enum alert_kind alert_kind_of_name(struct str name); /* or ALERT_KINDS */
-
-/* How alerts of one name behave. */
-struct alert_rule {
-	uint64_t for_ms; /* the condition must hold that long before it fires */
-	uint64_t keep_firing_ms; /* and be gone that long before it resolves */
-	const char *severity;
-	const struct label *labels; /* added to each alert; none by default */
-	size_t nlabels;
-	/* Added where the alert has no such annotation; {{name}} is its label or annotation. */
-	const struct label *annotations;
-	size_t nannotations;
-};
-extern const struct alert_rule alert_rule_defaults[ALERT_KINDS];
 
 /* Why a condition ended.  It decides how long the alert still stands. */
 enum alert_end {
@@ -87,6 +60,7 @@ struct alert {
 	int64_t cleared_ms; /* the condition ended, when !holds */
 	int64_t resolved_ms; /* endsAt */
 	int64_t changed_ms; /* last change of state */
+	struct since waits; /* since when `for` or keep_firing_for runs: the table's own */
 	char reason[ALERT_REASON_MAX]; /* of the last change or end, in words; printable */
 	struct alert_labels labels; /* key's labels, severity and the rule's: fixed for its life */
 	struct alert_labels annotations; /* as of the last alert_raise */
@@ -129,8 +103,8 @@ bool alert_clear(
 
 /* Sets one annotation of a standing alert ("target" = "down since …"), value "" removes it. */
 bool alert_annotate(struct alert_table *t, const char *id, const char *key, struct str value);
-/* Whatever time has brought: pending to firing, firing to resolved. */
-void alert_tick(struct alert_table *t, int64_t now_ms);
+/* Whatever time has brought: pending to firing, firing to resolved.  Each second or so. */
+void alert_tick(struct alert_table *t, int64_t now_ms, uint64_t mono_ms);
 /* When alert_tick has something to do next, or INT64_MAX. */
 int64_t alert_next_ms(const struct alert_table *t);
 
@@ -142,8 +116,7 @@ size_t alert_count(const struct alert_table *t, enum alert_state s);
 /* Iterates in order of raising: *at starts as NULL.  The table may not be changed meanwhile. */
 const struct alert *alert_next(const struct alert_table *t, void **at);
 
-/* Takes a copy of a stored alert that was pending or firing; no change is told.  -1 with err when
- * it cannot be one (another state, no id, a key that is there already). */
+/* Takes a copy of a stored alert that was pending or firing; no change is told.  -1 with err. */
 int alert_load(struct alert_table *t, const struct alert *row, struct err *err);
 
 #endif

@@ -16,6 +16,7 @@ struct alert_table {
 	alert_change_cb *change;
 	void *arg;
 	bool telling; /* within change */
+	struct steady clock;
 };
 
 /* Which state may follow which; anything else is a bug of ours. */
@@ -86,6 +87,7 @@ struct alert_table *alert_table_new(alert_change_cb *change, void *arg)
 
 	t->by_key = map_new();
 	t->by_id = map_new();
+	t->clock = (struct steady)STEADY_INIT;
 	t->change = change;
 	t->arg = arg;
 	for (int k = 0; k < ALERT_KINDS; k++)
@@ -219,6 +221,7 @@ static void set_state(
 	a->state = to;
 	a->change++;
 	a->changed_ms = now;
+	a->waits = (struct since){.at_ms = now};
 	if (to == ALERT_FIRING)
 		a->fired_ms = now;
 	if (to == ALERT_RESOLVED)
@@ -248,19 +251,14 @@ static int64_t linger_ms(const struct alert_table *t, const struct alert *a, enu
 static int64_t due_ms(const struct alert_table *t, const struct alert *a)
 {
 	if (a->state == ALERT_PENDING)
-		return a->changed_ms + (int64_t)t->rules[a->kind].for_ms;
+		return a->waits.at_ms + (int64_t)t->rules[a->kind].for_ms;
 	if (!a->holds)
-		return a->cleared_ms + linger_ms(t, a, a->end);
+		return a->waits.at_ms + linger_ms(t, a, a->end);
 	return INT64_MAX;
 }
 
 static void settle(struct alert_table *t, struct alert *a, int64_t now)
 {
-	/* The clock was set back: what waits begins anew. */
-	if (a->state == ALERT_PENDING && a->changed_ms > now)
-		a->changed_ms = now;
-	if (!a->holds && a->cleared_ms > now)
-		a->cleared_ms = now;
 	if (due_ms(t, a) > now)
 		return;
 	set_state(t, a, a->state == ALERT_PENDING ? ALERT_FIRING : ALERT_RESOLVED, "", now);
@@ -358,6 +356,7 @@ bool alert_clear(
 	a->holds = false;
 	a->end = end;
 	a->cleared_ms = now_ms;
+	a->waits = (struct since){.at_ms = now_ms};
 	if (a->state == ALERT_PENDING) {
 		set_state(t, a, ALERT_INACTIVE, why, now_ms);
 		return true;
@@ -381,14 +380,17 @@ bool alert_annotate(struct alert_table *t, const char *id, const char *key, stru
 	return true;
 }
 
-void alert_tick(struct alert_table *t, int64_t now_ms)
+void alert_tick(struct alert_table *t, int64_t now_ms, uint64_t mono_ms)
 {
 	struct map_item item;
 	void *at = NULL;
 
 	assert(!t->telling);
-	while (map_next(t->by_key, &at, &item))
+	steady_turn(&t->clock, now_ms, mono_ms);
+	while (map_next(t->by_key, &at, &item)) {
+		steady_mend(&t->clock, &((struct alert *)item.value)->waits);
 		settle(t, item.value, now_ms);
+	}
 }
 
 int64_t alert_next_ms(const struct alert_table *t)
@@ -422,6 +424,7 @@ int alert_load(struct alert_table *t, const struct alert *row, struct err *err)
 	a = xmalloc(sizeof(*a));
 	*a = *row;
 	a->key = xstrdup(row->key);
+	a->waits = (struct since){.at_ms = a->holds ? a->changed_ms : a->cleared_ms};
 	a->labels = a->annotations = (struct alert_labels)ALERT_LABELS_INIT;
 	alert_labels_copy(&a->labels, &row->labels);
 	alert_labels_copy(&a->annotations, &row->annotations);

@@ -8,7 +8,8 @@
 struct member {
 	char id[ALERT_ID_MAX];
 	bool told; /* the receiver heard that it fires */
-	int64_t changed_ms; /* of the change that is to be told; 0: nothing is */
+	bool news; /* a change of it is to be told, */
+	struct since changed; /* which came then */
 	struct alert *ended; /* a copy of it, when it resolved; else the table has it */
 };
 
@@ -16,13 +17,16 @@ struct alert_group {
 	char *receiver, *key, *map_key;
 	struct member *v;
 	size_t n;
-	int64_t last_ms; /* of the last message, 0: none */
-	int64_t recheck_ms; /* all that changed was silenced: not before; 0: at once */
+	int64_t last_ms; /* of the last message, 0: none; part of what identifies the next */
+	struct since last; /* the same, for waiting */
+	bool quiet; /* all that changed was silenced, */
+	struct since looked; /* as was found then: looked at again a while later */
 };
 
 struct group_set {
 	struct group_options opt;
 	struct map *groups;
+	struct steady clock;
 };
 
 /* ---- groups and members ---------------------------------------------------------------------- */
@@ -99,7 +103,7 @@ static struct member *add_member(struct alert_group *g, const struct alert *a)
 
 	g->v = xrealloc(g->v, g->n + 1, sizeof(*g->v));
 	m = &g->v[g->n++];
-	*m = (struct member){.changed_ms = a->changed_ms};
+	*m = (struct member){.news = true, .changed = {.at_ms = a->changed_ms}};
 	memcpy(m->id, a->id, sizeof(m->id));
 	return m;
 }
@@ -137,6 +141,7 @@ struct group_set *group_set_new(const struct group_options *options)
 
 	s->opt = *options;
 	s->groups = map_new();
+	s->clock = (struct steady)STEADY_INIT;
 	return s;
 }
 
@@ -162,8 +167,9 @@ static void note_end(struct group_set *s, struct alert_group *g, const struct al
 	if (m && m->told) {
 		free_copy(m->ended);
 		m->ended = copy_alert(a);
-		m->changed_ms = a->changed_ms;
-		g->recheck_ms = 0;
+		m->news = true;
+		m->changed = (struct since){.at_ms = a->changed_ms};
+		g->quiet = false;
 		return;
 	}
 	if (m)
@@ -183,7 +189,7 @@ void group_change(struct group_set *s, const char *receiver, const struct alert 
 	}
 	if (a->state == ALERT_FIRING && !member_of(g, a->id)) {
 		add_member(g, a);
-		g->recheck_ms = 0;
+		g->quiet = false;
 	}
 }
 
@@ -204,8 +210,8 @@ void group_restore(
 	if (over)
 		m->ended = copy_alert(a);
 	else if (told_ms)
-		m->changed_ms = 0;
-	g->last_ms = MAX(g->last_ms, told_ms);
+		m->news = false;
+	g->last_ms = g->last.at_ms = MAX(g->last_ms, told_ms);
 }
 
 /* ---- what is due ----------------------------------------------------------------------------- */
@@ -215,8 +221,8 @@ static int64_t first_change_ms(const struct alert_group *g)
 	int64_t first = INT64_MAX;
 
 	for (size_t i = 0; i < g->n; i++) {
-		if (g->v[i].changed_ms)
-			first = MIN(first, g->v[i].changed_ms);
+		if (g->v[i].news)
+			first = MIN(first, g->v[i].changed.at_ms);
 	}
 	return first;
 }
@@ -228,7 +234,7 @@ static int64_t news_due_ms(const struct group_set *s, const struct alert_group *
 
 	if (change == INT64_MAX)
 		return INT64_MAX;
-	return MAX(change + s->opt.wait_ms, g->last_ms ? g->last_ms + s->opt.interval_ms : 0);
+	return MAX(change + s->opt.wait_ms, g->last_ms ? g->last.at_ms + s->opt.interval_ms : 0);
 }
 
 /* When there is something to look at; whether it is sent depends on silences then. */
@@ -237,18 +243,17 @@ static int64_t due_ms(const struct group_set *s, const struct alert_group *g)
 	int64_t due = news_due_ms(s, g);
 
 	if (g->last_ms)
-		due = MIN(due, g->last_ms + s->opt.repeat_ms);
-	return MAX(due, g->recheck_ms);
+		due = MIN(due, g->last.at_ms + s->opt.repeat_ms);
+	return g->quiet ? MAX(due, g->looked.at_ms + GROUP_RECHECK_MS) : due;
 }
 
-/* A clock set back makes what waits wait from now; it never makes it wait longer than that. */
-static void mend_clock(struct alert_group *g, int64_t now)
+/* At each turn of the clock. */
+static void mend_waits(const struct steady *clock, struct alert_group *g)
 {
 	for (size_t i = 0; i < g->n; i++)
-		g->v[i].changed_ms = MIN(g->v[i].changed_ms, now);
-	g->last_ms = MIN(g->last_ms, now);
-	if (g->recheck_ms > now + GROUP_RECHECK_MS)
-		g->recheck_ms = now;
+		steady_mend(clock, &g->v[i].changed);
+	steady_mend(clock, &g->last);
+	steady_mend(clock, &g->looked);
 }
 
 static const struct alert *alert_of(const struct group_set *s, const struct member *m)
@@ -270,7 +275,7 @@ static void put_members(
 	for (size_t i = 0; i < g->n; i++) {
 		const struct alert *a = alert_of(s, &g->v[i]);
 
-		if ((g->v[i].changed_ms != 0) != changed || !a || s->opt.silenced(s->opt.arg, a))
+		if (g->v[i].news != changed || !a || s->opt.silenced(s->opt.arg, a))
 			continue;
 		if (!changed && a->state == ALERT_FIRING && !s->opt.acked(s->opt.arg, a))
 			d->unacked = true;
@@ -295,15 +300,16 @@ static void mark_told(struct alert_group *g, const struct draft *d)
 			continue;
 		}
 		m->told = true;
-		m->changed_ms = 0;
+		m->news = false;
 	}
 	g->last_ms = d->m.now_ms;
-	g->recheck_ms = 0;
+	g->last = (struct since){.at_ms = d->m.now_ms};
+	g->quiet = false;
 }
 
 static bool repeat_is_due(const struct group_set *s, const struct alert_group *g, int64_t now)
 {
-	return g->last_ms && now >= g->last_ms + s->opt.repeat_ms;
+	return g->last_ms && now >= g->last.at_ms + s->opt.repeat_ms;
 }
 
 static void flush(struct group_set *s, struct alert_group *g, int64_t now)
@@ -320,7 +326,8 @@ static void flush(struct group_set *s, struct alert_group *g, int64_t now)
 	put_members(s, g, &d, false);
 	if (!(d.m.nchanged && news_due_ms(s, g) <= now) &&
 		!(repeat_is_due(s, g, now) && d.unacked)) {
-		g->recheck_ms = now + GROUP_RECHECK_MS;
+		g->quiet = true;
+		g->looked = (struct since){.at_ms = now};
 		return;
 	}
 	s->opt.send(s->opt.arg, &d.m);
@@ -328,15 +335,16 @@ static void flush(struct group_set *s, struct alert_group *g, int64_t now)
 	drop_if_empty(s, g);
 }
 
-void group_tick(struct group_set *s, int64_t now_ms)
+void group_tick(struct group_set *s, int64_t now_ms, uint64_t mono_ms)
 {
 	struct map_item item;
 	void *at = NULL;
 
+	steady_turn(&s->clock, now_ms, mono_ms);
 	while (map_next(s->groups, &at, &item)) {
 		struct alert_group *g = item.value;
 
-		mend_clock(g, now_ms);
+		mend_waits(&s->clock, g);
 		if (due_ms(s, g) <= now_ms)
 			flush(s, g, now_ms);
 	}
@@ -359,5 +367,5 @@ void group_wake(struct group_set *s)
 	void *at = NULL;
 
 	while (map_next(s->groups, &at, &item))
-		((struct alert_group *)item.value)->recheck_ms = 0;
+		((struct alert_group *)item.value)->quiet = false;
 }

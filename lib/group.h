@@ -22,8 +22,9 @@
  * The state is derived: from the alerts, and from what each receiver was told of each and when (the
  * store's table told).  So after a restart group_restore for each brings all of it back.
  *
- * Nothing here reads a clock.  Life cycle: group_set_new, group_restore for what was stored, then
- * group_change and group_tick; group_set_free, which tells nobody.
+ * Nothing here reads a clock; the waits are counted on the monotonic clock that group_tick is given
+ * (steady.h), and from wall times over a restart.  Life cycle: group_set_new, group_restore for
+ * what was stored, then group_change and group_tick; group_set_free, which tells nobody.
  */
 #ifndef LEAKWATCH_GROUP_H
 #define LEAKWATCH_GROUP_H
@@ -74,7 +75,7 @@ void group_change(struct group_set *s, const char *receiver, const struct alert 
 void group_restore(
 	struct group_set *s, const char *receiver, const struct alert *a, int64_t told_ms);
 
-void group_tick(struct group_set *s, int64_t now_ms);
+void group_tick(struct group_set *s, int64_t now_ms, uint64_t mono_ms);
 /* When group_tick has something to do next, or INT64_MAX. */
 int64_t group_next_ms(const struct group_set *s);
 /* Silences or acknowledgements changed. */

@@ -312,7 +312,7 @@ static void scrape_once(struct watcher *w, struct scrape_target *st, struct serv
 		e->metrics_end(NULL, st, &ok);
 	}
 	e->cycle(NULL, st, &c);
-	alert_tick(w->alerts, c.at_ms);
+	alert_tick(w->alerts, c.at_ms, (uint64_t)c.at_ms);
 	s->new = false;
 	buf_release(&b);
 }

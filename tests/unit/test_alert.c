@@ -26,17 +26,18 @@ static const struct alert_labels no_annotations = ALERT_LABELS_INIT;
 
 /* ---- the state machine, as scripts ----------------------------------------------------------- */
 
-enum op { END, RAISE, CLEAR, REMOVE, CHANGE, TICK };
+enum op { END, RAISE, CLEAR, REMOVE, CHANGE, TICK, SET };
 
 struct step {
 	enum op op;
-	int64_t at; /* after T0 */
+	int64_t at; /* after T0, on the monotonic clock; of SET: by how much the wall clock is set
+		     */
 };
 
 struct script {
 	const char *name;
 	uint64_t for_ms, keep_ms;
-	struct step steps[9];
+	struct step steps[10];
 	const char *want; /* what was told: "old>new@seconds …" */
 };
 
@@ -75,13 +76,41 @@ static const struct script scripts[] = {
 	{"a second end that would come later does not prolong the first", 0, 5 * MIN_,
 		{{RAISE, 0}, {CLEAR, 60 * S}, {REMOVE, 70 * S}, {CLEAR, 200 * S}, {TICK, 360 * S}},
 		"inactive>firing@0 firing>resolved@360 "},
-	{"the clock set back: the wait begins anew, it never ends early", 3 * MIN_, 0,
-		{{RAISE, 1000 * S}, {TICK, 100 * S}, {TICK, 279 * S}, {TICK, 280 * S}},
+	{"begun in what is the future at the start: the whole wait from the start on, not more",
+		3 * MIN_, 0, {{RAISE, 1000 * S}, {TICK, 100 * S}, {TICK, 279 * S}, {TICK, 280 * S}},
 		"inactive>pending@1000 pending>firing@280 "},
-	{"the clock set back while it lingers", 0, 15 * MIN_,
+	{"the same while it lingers", 0, 15 * MIN_,
 		{{RAISE, 0}, {CLEAR, 5000 * S}, {TICK, 1000 * S}, {TICK, 1899 * S},
 			{TICK, 1900 * S}},
 		"inactive>firing@0 firing>resolved@1900 "},
+	{"the clock set an hour forward while it is pending: not early", 3 * MIN_, 0,
+		{{TICK, 0}, {RAISE, 1 * S}, {TICK, 1 * S}, {SET, 3600 * S}, {TICK, 60 * S},
+			{TICK, 180 * S}, {TICK, 181 * S}},
+		"inactive>pending@1 pending>firing@3781 "},
+	{"an hour back: not late", 3 * MIN_, 0,
+		{{TICK, 0}, {RAISE, 1 * S}, {TICK, 1 * S}, {SET, -3600 * S}, {TICK, 60 * S},
+			{TICK, 180 * S}, {TICK, 181 * S}},
+		"inactive>pending@1 pending>firing@-3419 "},
+	{"forward and back again", 3 * MIN_, 0,
+		{{TICK, 0}, {RAISE, 0}, {SET, 3600 * S}, {TICK, 1 * S}, {SET, -3600 * S},
+			{TICK, 179 * S}, {TICK, 181 * S}},
+		"inactive>pending@0 pending>firing@181 "},
+	{"forward while it lingers", 0, 15 * MIN_,
+		{{RAISE, 0}, {TICK, 0}, {CLEAR, 60 * S}, {TICK, 60 * S}, {SET, 3600 * S},
+			{TICK, 61 * S}, {TICK, 959 * S}, {TICK, 960 * S}},
+		"inactive>firing@0 firing>resolved@4560 "},
+	{"back while it lingers", 0, 15 * MIN_,
+		{{RAISE, 0}, {TICK, 0}, {CLEAR, 60 * S}, {TICK, 60 * S}, {SET, -3600 * S},
+			{TICK, 61 * S}, {TICK, 959 * S}, {TICK, 960 * S}},
+		"inactive>firing@0 firing>resolved@-2640 "},
+	{"ended with a time that was read before the clock was set back", 0, 15 * MIN_,
+		{{RAISE, 0}, {TICK, 59 * S}, {CLEAR, 60 * S}, {SET, -3600 * S}, {TICK, 61 * S},
+			{TICK, 960 * S}, {TICK, 961 * S}},
+		"inactive>firing@0 firing>resolved@-2639 "},
+	{"raised with a time that was read before it was set forward", 3 * MIN_, 0,
+		{{TICK, 59 * S}, {RAISE, 60 * S}, {SET, 3600 * S}, {TICK, 61 * S}, {TICK, 238 * S},
+			{TICK, 239 * S}},
+		"inactive>pending@60 pending>firing@3839 "},
 	{"a resolved alert that comes back is a new one", 0, 0,
 		{{RAISE, 0}, {CLEAR, 10 * S}, {RAISE, 20 * S}, {CLEAR, 30 * S}},
 		"inactive>firing@0 firing>resolved@10 inactive>firing@20 firing>resolved@30 "},
@@ -107,17 +136,26 @@ static void told_cb(void *arg, const struct alert *a, enum alert_state old, cons
 	snprintf(told->reason, sizeof(told->reason), "%s", why);
 }
 
+static int64_t set_ms; /* the wall clock, by SET */
+
+static void tick(struct alert_table *t, int64_t now)
+{
+	alert_tick(t, now + set_ms, (uint64_t)now);
+}
+
 static void take_step(struct alert_table *t, const struct step *s)
 {
 	const struct alert *a = alert_find(t, ALERT_GOROUTINE_LEAK, who, ARRAY_LEN(who));
 	const char *id = a ? a->id : "0000000000000000";
-	int64_t now = T0 + s->at;
+	int64_t now = T0 + s->at + set_ms;
 
-	if (s->op == RAISE)
+	if (s->op == SET)
+		set_ms += s->at;
+	else if (s->op == RAISE)
 		assert_non_null(alert_raise(t, ALERT_GOROUTINE_LEAK, who, ARRAY_LEN(who),
 			&no_annotations, "grows", now, NULL));
 	else if (s->op == TICK)
-		alert_tick(t, now);
+		tick(t, T0 + s->at);
 	else
 		assert_true(alert_clear(t, id, ALERT_END_CLEARED + (s->op - CLEAR), "over", now) ||
 			    !a || !a->holds);
@@ -135,8 +173,10 @@ static void test_scripts(void **state)
 		rule.for_ms = s->for_ms;
 		rule.keep_firing_ms = s->keep_ms;
 		alert_table_rule(t, ALERT_GOROUTINE_LEAK, &rule);
+		set_ms = 0;
 		for (const struct step *st = s->steps; st->op; st++)
 			take_step(t, st);
+		set_ms = 0;
 		if (strcmp(told.text.p, s->want) != 0)
 			fail_msg("%s:\ntold %s\nnot  %s", s->name, told.text.p, s->want);
 		alert_table_free(t);
@@ -155,15 +195,15 @@ static void test_next(void **state)
 	assert_true(alert_next_ms(t) == INT64_MAX);
 	down = alert_raise(t, ALERT_TARGET_DOWN, who, 2, &no_annotations, "refused", T0, NULL);
 	assert_true(alert_next_ms(t) == T0 + 3 * MIN_);
-	alert_tick(t, T0 + 3 * MIN_ - 1);
+	tick(t, T0 + 3 * MIN_ - 1);
 	assert_int_equal(alert_count(t, ALERT_PENDING), 1);
-	alert_tick(t, T0 + 3 * MIN_);
+	tick(t, T0 + 3 * MIN_);
 	assert_int_equal(alert_count(t, ALERT_FIRING), 1);
 	assert_int_equal(alert_count(t, ALERT_PENDING), 0);
 	assert_true(alert_next_ms(t) == INT64_MAX);
 	alert_clear(t, down->id, ALERT_END_CLEARED, "it answers", T0 + 4 * MIN_);
 	assert_true(alert_next_ms(t) == T0 + 19 * MIN_);
-	alert_tick(t, T0 + 19 * MIN_);
+	tick(t, T0 + 19 * MIN_);
 	assert_int_equal(alert_count(t, ALERT_FIRING), 0);
 	assert_string_equal(told.reason, "it answers");
 	alert_table_free(t);
@@ -355,11 +395,11 @@ static void test_load(void **state)
 	bad.kind = ALERT_KINDS;
 	assert_int_equal(alert_load(u, &bad, &err), -1);
 	assert_int_equal(told.n, 2);
-	alert_tick(u, T0 + 249 * S);
+	tick(u, T0 + 249 * S);
 	assert_int_equal(told.n, 2);
-	alert_tick(u, T0 + 250 * S);
+	tick(u, T0 + 250 * S);
 	assert_int_equal(told.n, 3);
-	alert_tick(u, T0 + 960 * S);
+	tick(u, T0 + 960 * S);
 	assert_string_equal(told.text.p,
 		"inactive>firing@0 inactive>pending@70 pending>firing@250 firing>resolved@960 ");
 	assert_string_equal(told.reason, "given back");

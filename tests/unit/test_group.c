@@ -19,6 +19,7 @@
 static struct alert_table *table;
 static struct group_set *set;
 static int64_t now;
+static int64_t set_by; /* the wall clock, so far */
 static const char *silenced; /* instance */
 static const char *acked;
 
@@ -89,6 +90,7 @@ static int set_up(void **state)
 	(void)state;
 	silenced = acked = NULL;
 	now = START;
+	set_by = 0;
 	messages = truncated = largest = 0;
 	buf_init(&sent);
 	table = alert_table_new(change_cb, NULL);
@@ -120,6 +122,11 @@ static void end(const char *job, const char *instance)
 	alert_clear(table, fire(job, instance)->id, ALERT_END_CHANGED, "", now);
 }
 
+static void tick(struct group_set *s, int64_t wall)
+{
+	group_tick(s, wall, (uint64_t)(wall - set_by));
+}
+
 /* As the daemon does: a tick whenever something is due. */
 static void pass(int64_t ms)
 {
@@ -127,7 +134,7 @@ static void pass(int64_t ms)
 
 	while ((next = group_next_ms(set)) <= until) {
 		now = MAX(next, now + 1);
-		group_tick(set, now);
+		tick(set, now);
 	}
 	now = until;
 }
@@ -310,17 +317,42 @@ static void test_restored(void **state)
 	assert_int_equal(group_count(set), 0);
 }
 
-/* A clock set back an hour makes nothing wait for that hour. */
+static void set_clock(int64_t by)
+{
+	now += by;
+	set_by += by;
+	tick(set, now);
+}
+
+/* A clock set an hour back makes nothing wait for that hour, */
 static void test_clock_set_back(void **state)
 {
 	(void)state;
 	fire("shop", "a");
 	pass(1 * M);
 	fire("shop", "b");
-	now -= H;
-	group_tick(set, now);
+	tick(set, now);
+	set_clock(-H);
 	pass(6 * M);
-	expect("30! r +a; -3240 r +b | +a");
+	expect("30! r +a; -3270 r +b | +a");
+}
+
+/* and one set forward brings nothing early: neither the news nor the repetition. */
+static void test_clock_set_forward(void **state)
+{
+	(void)state;
+	fire("shop", "a");
+	tick(set, now);
+	set_clock(H);
+	expect("");
+	pass(1 * M);
+	expect("3630! r +a");
+	set_clock(3 * H);
+	pass(2 * H);
+	expect("");
+	set_clock(-3 * H);
+	pass(2 * H);
+	expect("18030 r | +a");
 }
 
 int main(void)
@@ -336,6 +368,7 @@ int main(void)
 		ROW(test_too_many),
 		ROW(test_restored),
 		ROW(test_clock_set_back),
+		ROW(test_clock_set_forward),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,11 +242,12 @@ static void add_alert(const struct cmd_db *db, const json_t *row, struct buf *ou
 	static const struct {
 		const char *key, *name;
 	} notes[] = {{"target", "target"}, {"rate", "rate"}, {"version", "version"},
-		{"fleet", "fleet"}, {"instances", "instances"}, {"evidence", "evidence"},
-		{"oldest", "oldest"}, {"waits_on", "waits on"}, {"created_by", "created by"},
-		{"first_user_line", "first line"}, {"each_holds", "each holds"},
-		{"what_grows", "what grows"}, {"forecast", "forecast"}, {"also", "also"},
-		{"hint", "hint"}, {"runbook_url", "runbook"}, {"example_stack", "stack"}};
+		{"fleet", "fleet"}, {"first_seen", "first seen"}, {"instances", "instances"},
+		{"evidence", "evidence"}, {"oldest", "oldest"}, {"waits_on", "waits on"},
+		{"created_by", "created by"}, {"first_user_line", "first line"},
+		{"each_holds", "each holds"}, {"what_grows", "what grows"},
+		{"forecast", "forecast"}, {"also", "also"}, {"hint", "hint"},
+		{"runbook_url", "runbook"}, {"example_stack", "stack"}};
 	const json_t *annotations = json_object_get(row, "annotations"), *value;
 	const json_t *ack = json_object_get(row, "acknowledged");
 	struct buf who = BUF_INIT;

@@ -414,6 +414,7 @@ void pipeline_free(struct pipeline *p)
 	loaded_free(p->loaded);
 	map_free(p->known, NULL);
 	map_free(p->lines, NULL);
+	pipeline_free_releases(p);
 	ruleset_drop(p, p->rules);
 	free(p->host_owned);
 	free(p);

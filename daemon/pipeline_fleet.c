@@ -1,4 +1,5 @@
 #include "pipeline_fleet.h"
+#include "pipeline_releases.h"
 #include "fleet.h"
 
 #include <math.h>
@@ -7,13 +8,12 @@
 /* ---- versions ---- */
 
 /* The version of the program in which it began; once told it stays, whatever is deployed since. */
-static struct str version_of(
-	const struct target *t, const struct finding *finding, int64_t since_ms)
+static struct str version_of(const struct target *t, const struct finding *f)
 {
-	const struct alert *a = finding->user ? alert_get(t->p->alerts, finding->user) : NULL;
+	const struct alert *a = f->user ? alert_get(t->p->alerts, f->user) : NULL;
 	struct str told = a ? alert_labels_get(&a->annotations, "version") : STR("");
 
-	return told.len ? told : versions_at(&t->versions, since_ms);
+	return told.len ? told : target_version_in(t, f->since, f->opened_at);
 }
 
 /* ---- one instance ---- */
@@ -35,7 +35,8 @@ static const struct finding *finding_like(const struct target *t, const struct f
 	for (size_t i = 0; i < finding_count(t->findings); i++) {
 		const struct finding *f = finding_at(t->findings, i);
 
-		if (f->kind != like->kind)
+		if (f->kind != like->kind &&
+			!(finding_is_growth(f->kind) && finding_is_growth(like->kind)))
 			continue;
 		if (strcmp(f->class, like->class) == 0)
 			return f;
@@ -71,17 +72,30 @@ static double took_s(const struct finding *f)
 	return isnan(f->since) ? 0 : fmax(f->opened_at - f->since, 0);
 }
 
+/* Its alert stands from another version, and it has not been seen to leak in this one. */
+static bool is_changed(const struct target *t, const struct finding *f)
+{
+	const struct verdict *v = f->primary ? &f->primary->verdict : NULL;
+
+	return v && v->state != VERDICT_LEAKING && v->state != VERDICT_HELD &&
+	       !str_eq(version_of(t, f), versions_at(&t->versions, t->p->now_ms));
+}
+
 static void judge_instance(const struct target *t, const struct target *o,
 	const struct finding *finding, struct fleet_row *row)
 {
 	const struct finding *its = finding_like(o, finding);
 
-	if (!o->up && o != t) {
+	if (o->seen && !o->up && o != t) {
 		row->why = FLEET_DOWN;
+	} else if (its && is_changed(o, its)) {
+		row->why = FLEET_CHANGED;
 	} else if (its) {
 		row->state = FLEET_LEAKS;
 		row->rate_per_hour = its->primary ? its->primary->verdict.rate_per_hour : NAN;
 		row->since_ms = isnan(its->since) ? 0 : (int64_t)(its->since * 1000);
+	} else if (!o->seen) {
+		row->why = FLEET_DOWN; /* the daemon has just started */
 	} else if (is_suspected(o, finding)) {
 		row->why = FLEET_SUSPECTED;
 	} else if (row->seen_s < took_s(finding)) {
@@ -93,14 +107,36 @@ static void judge_instance(const struct target *t, const struct target *o,
 
 /* ---- all of them ---- */
 
+/* Of a version under which an instance of now may leak nothing good is said. */
+static void spoil(struct releases *known, const struct fleet_row *row)
+{
+	struct release *v = releases_of(known, row->version);
+
+	if (v && (row->state == FLEET_LEAKS || row->why == FLEET_SUSPECTED))
+		v->spoiled = true;
+}
+
+/* What the versions before did, where it says more than the instances of now. */
+static void add_history(const struct finding *finding, const struct releases *known,
+	const struct notify_facts *f, struct buf *out)
+{
+	struct release_claim claim;
+
+	releases_judge(known, f->class, f->version.len ? f->version : f->version_now,
+		took_s(finding), &claim);
+	releases_words(&claim, out);
+}
+
 /* How it is with the instances of the job that are watched now. */
-static void gather(const struct target *t, const struct finding *finding, struct fleet *fleet)
+static void gather(const struct target *t, const struct finding *finding, struct releases *known,
+	struct fleet *fleet)
 {
 	const struct pipeline *p = t->p;
 
 	for (size_t i = 0; i < p->ntargets; i++) {
 		const struct target *o = p->targets[i];
 		struct fleet_row row = {.rate_per_hour = NAN};
+		const struct release *v;
 
 		if (o->job != t->job)
 			continue;
@@ -109,32 +145,42 @@ static void gather(const struct target *t, const struct finding *finding, struct
 		row.seen_s = seen_s(o, (double)p->now_ms / 1000);
 		judge_instance(t, o, finding, &row);
 		fleet_add(fleet, &row);
+		spoil(known, &row);
+		v = row.state == FLEET_CLEAN ? releases_of(known, row.version) : NULL;
+		fleet->doubted =
+			fleet->doubted || (v && release_is_doubted(v, str_of(finding->class)));
 	}
 }
 
 static bool is_of_growth(const struct finding *f)
 {
-	return f->kind == FINDING_GOROUTINES || f->kind == FINDING_FDS || f->kind == FINDING_MEMORY;
+	return finding_is_growth(f->kind) || f->kind == FINDING_FDS || f->kind == FINDING_MEMORY;
 }
 
 void target_fleet_facts(struct target *t, const struct finding *finding, struct notify_facts *f,
 	struct fleet_facts *out)
 {
+	struct releases *known = target_releases(t);
 	struct fleet fleet = FLEET_INIT;
 
-	f->version = version_of(t, finding, f->since_ms);
+	f->version = version_of(t, finding);
 	f->version_now = versions_at(&t->versions, f->now_ms);
 	if (!is_of_growth(finding))
 		return;
-	gather(t, finding, &fleet);
-	fleet_words(&fleet, f->unit, STR(""), &out->words);
+	for (size_t i = 0; i < known->n; i++)
+		known->v[i].spoiled = false;
+	gather(t, finding, known, &fleet);
+	add_history(finding, known, f, &out->history);
+	fleet_words(&fleet, f->unit, buf_str(&out->history), &out->words);
 	fleet_list(&fleet, f->unit, &out->list);
 	f->fleet = buf_str(&out->words);
 	f->instances = buf_str(&out->list);
+	f->first_seen = buf_str(&out->history);
 }
 
 void fleet_facts_release(struct fleet_facts *out)
 {
 	buf_release(&out->words);
 	buf_release(&out->list);
+	buf_release(&out->history);
 }

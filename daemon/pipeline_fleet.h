@@ -14,12 +14,12 @@
 
 /* Text of the facts, theirs until released. */
 struct fleet_facts {
-	struct buf words, list;
+	struct buf words, list, history;
 };
 
 #define FLEET_FACTS_INIT                                                                           \
 	{                                                                                          \
-		.words = BUF_INIT, .list = BUF_INIT                                                \
+		.words = BUF_INIT, .list = BUF_INIT, .history = BUF_INIT                           \
 	}
 
 /* Fills out, and what of f says in which version it began and what the other instances do. */

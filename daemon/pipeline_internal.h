@@ -74,6 +74,8 @@ struct target {
 	double first_at; /* Unix time of the first whole body; NAN before */
 	double last_at; /* of the last whole body */
 	double run_start; /* of the process, as it says; NAN when it does not */
+	double run_watched_s; /* so long it has been watched, without gaps; its last whole dump */
+	int64_t watched_ms;
 	int64_t run_id, run_start_ms, run_first_ms;
 	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
 	bool run_told; /* that row has the version */
@@ -115,6 +117,7 @@ struct pipeline {
 	struct target **targets, **parked; /* parked: left, and may come back */
 	size_t ntargets, nparked;
 	struct map *known; /* "job\0instance" of all targets of the store, with a value */
+	struct map *releases; /* of each job (pipeline_releases.c), or NULL */
 	struct map *lines; /* line -> how many targets of the store could be continued */
 	bool lines_stale; /* another configuration may have other lines */
 	struct str host;
@@ -126,6 +129,8 @@ struct pipeline {
 	struct pipeline_looks looks;
 	struct loaded *loaded; /* what the store had, until pipeline_added_all */
 };
+
+void pipeline_free_releases(struct pipeline *p); /* pipeline_releases.c */
 
 /* pipeline_alert.c */
 extern const struct finding_events target_finding_events; /* arg is set per target */

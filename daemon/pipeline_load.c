@@ -1,5 +1,6 @@
 /* Reads what a store has of targets, and says whose it is. */
 #include "pipeline_load.h"
+#include "pipeline_releases.h"
 #include "map.h"
 #include "xalloc.h"
 
@@ -200,7 +201,8 @@ int pipeline_load(struct pipeline *p, struct store *store, struct err *err)
 		store_load_runs(store, run_cb, l, err) ||
 		store_load_classes(store, class_cb, l, err) ||
 		store_load_series(store, series_cb, l, err) ||
-		store_load_detectors(store, detector_cb, l, err))
+		store_load_detectors(store, detector_cb, l, err) ||
+		pipeline_load_releases(p, store, err))
 		return -1;
 	count_lines(p, l);
 	return 0;

@@ -1,6 +1,7 @@
 /* A target takes over what the store has of it. */
 #include "pipeline_load.h"
 #include "pipeline_forever.h"
+#include "pipeline_releases.h"
 #include "log.h"
 #include "map.h"
 #include "xalloc.h"
@@ -337,6 +338,7 @@ int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 	t->run_id = t->run_stored = row->run.id;
 	t->run_start_ms = row->run.start_ms;
 	t->run_first_ms = row->run.first_seen_ms;
+	target_restore_release(t, &row->run);
 	if (row->run.id && !row->inferred)
 		t->run_start = (double)row->run.start_ms / 1000;
 	for (const struct row_series *r = row->series; r; r = r->next)

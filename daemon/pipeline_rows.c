@@ -1,4 +1,5 @@
 #include "pipeline_reload.h"
+#include "pipeline_releases.h"
 #include "map.h"
 #include "xalloc.h"
 
@@ -346,6 +347,7 @@ void target_write(struct target *t, const struct scrape_cycle *c)
 	if (t->metrics_ok)
 		put_metric_series(t, b);
 	write_values(t, b, c->at_ms, c->counted);
+	target_write_releases(t, b, c->at_ms, false);
 }
 
 /* All records, for a clean stop. */
@@ -355,6 +357,7 @@ void target_save(struct target *t, int64_t now_ms)
 
 	if (!t->known)
 		return;
+	target_write_releases(t, b, now_ms, true);
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct slot *s = &t->slots[i];
 

@@ -2,6 +2,7 @@
 #include "pipeline_forever.h"
 #include "pipeline_reload.h"
 #include "pipeline_stuck.h"
+#include "pipeline_releases.h"
 #include "log.h"
 #include "xalloc.h"
 
@@ -319,6 +320,7 @@ void target_judge(struct target *t, double now, bool goroutines, bool metrics)
 		if (isnan(t->first_at))
 			t->first_at = now;
 		t->last_at = now;
+		target_note_release(t);
 	}
 }
 
@@ -453,6 +455,7 @@ void target_begin_run(struct target *t, double at)
 		return;
 	t->restarts++;
 	log_msg(LEVEL_INFO, "target %s/%s: the process was restarted", t->job_name, t->instance);
+	target_end_release(t);
 	tally_new_run(t->tally);
 	stuck_forget(t->stuck);
 	vitals_new_run(t->vitals);

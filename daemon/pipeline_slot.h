@@ -22,6 +22,7 @@ struct slot {
 	uint64_t example; /* fingerprint of the example stack that is stored */
 	enum verdict_state verdict_stored;
 	double verdict_at; /* when it was stored */
+	double leaking_at; /* the verdict that its job's releases know of */
 	struct slot_cost cost;
 };
 

@@ -228,7 +228,7 @@ static void add_older(struct buf *out, const struct fleet_side *clean, const cha
 }
 
 static void add_clean(struct buf *out, const struct fleet_side *leaks,
-	const struct fleet_side *clean, struct str history)
+	const struct fleet_side *clean, struct str history, bool doubted)
 {
 	const char *verb = clean->n > 1 ? "run" : "runs";
 	bool known;
@@ -252,7 +252,7 @@ static void add_clean(struct buf *out, const struct fleet_side *leaks,
 	}
 	if (came_with_a_version(leaks, clean)) {
 		add_older(out, clean, verb);
-		if (history.len)
+		if (history.len || doubted)
 			return;
 		buf_adds(out, ": first seen in ");
 		add_name(out, leaks->lowest);
@@ -284,7 +284,7 @@ void fleet_words(const struct fleet *f, enum notify_unit unit, struct str histor
 		buf_addf(out, "%zu of %zu instances leak", leaks->n, known);
 	add_rates(out, leaks, unit);
 	if (clean->n > 0) {
-		add_clean(out, leaks, clean, history);
+		add_clean(out, leaks, clean, history, f->doubted);
 	} else if (leaks->one_version) {
 		buf_adds(out, "; all run ");
 		add_name(out, leaks->version);
@@ -318,6 +318,9 @@ void fleet_add_state(const struct fleet_row *row, struct buf *out)
 	switch (row->why) {
 	case FLEET_SUSPECTED:
 		buf_adds(out, ": suspected");
+		return;
+	case FLEET_CHANGED:
+		buf_adds(out, ": leaked before its deploy");
 		return;
 	case FLEET_DOWN:
 		buf_adds(out, ": not scraped now");

@@ -28,6 +28,7 @@ const char *fleet_state_name(enum fleet_state s); /* "unknown", "clean", "leaks"
 enum fleet_why {
 	FLEET_WHY_NONE,
 	FLEET_SUSPECTED, /* it grows, and may be a leak */
+	FLEET_CHANGED, /* it leaked until its deploy, and it is too early to say */
 	FLEET_DOWN, /* it is not scraped now */
 	FLEET_YOUNG /* seen for a shorter time than the leak takes to show */
 };
@@ -60,6 +61,7 @@ struct fleet {
 	double left_out; /* fastest rate of those that leak and are not among them; NAN: none */
 	struct fleet_row others[FLEET_OTHERS]; /* that do not: clean ones first */
 	size_t nothers;
+	bool doubted; /* the caller's: a version that is clean now may have leaked before */
 };
 
 #define FLEET_INIT                                                                                 \

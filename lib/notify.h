@@ -72,6 +72,7 @@ struct notify_facts {
 	struct str culprit; /* "69 of 71 new descriptors: unix /run/docker.sock" */
 	struct str evidence; /* what was found out beside the count, or why it could not be */
 	struct str fleet; /* "5 of 6 instances leak, the sixth runs version v1.4.0" */
+	struct str first_seen; /* "first seen in v1.5.0 (v1.4.0 ran 6 d without it)" */
 	struct str instances; /* a line for each of them, as fleet_list makes them */
 	struct str reason; /* the detector's words, or why a target is down */
 	const struct notify_member *members;
@@ -93,7 +94,7 @@ struct notify_facts {
 /*
  * Fills annotations (which are emptied first): summary and description always; rate, since,
  * version, also, example_stack, waits_on, created_by, first_user_line, hint, forecast, oldest,
- * each_holds, what_grows, evidence, fleet, instances, runbook_url where known.
+ * each_holds, what_grows, evidence, fleet, first_seen, instances, runbook_url where known.
  */
 void notify_text(const struct notify_facts *f, struct alert_labels *annotations);
 

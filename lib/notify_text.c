@@ -181,6 +181,18 @@ static void add_fleet(struct buf *out, const struct notify_facts *f)
 	safe_add_cut(out, f->fleet, TEXT_COLUMNS);
 }
 
+static void add_first_seen(struct buf *out, const struct notify_facts *f)
+{
+	safe_add_cut(out, f->first_seen, TEXT_COLUMNS);
+}
+
+/* Where there are several instances, their sentence has it. */
+static void add_first_seen_alone(struct buf *out, const struct notify_facts *f)
+{
+	if (f->fleet.len == 0)
+		add_first_seen(out, f);
+}
+
 static void add_also(struct buf *out, const struct notify_facts *f)
 {
 	for (size_t i = 0; i < f->nmembers; i++) {
@@ -441,6 +453,7 @@ static void add_description(struct buf *out, const struct notify_facts *f)
 	add_sentence(out, "", f, add_growth_since);
 	add_sentence(out, "It began in version ", f, add_versions);
 	add_sentence(out, "Fleet: ", f, add_fleet);
+	add_sentence(out, "Versions: ", f, add_first_seen_alone);
 	add_sentence(out, "Evidence: ", f, add_evidence);
 	add_sentence(out, "The oldest is ", f, add_age);
 	add_sentence(out, "They wait on: ", f, add_wait);
@@ -485,6 +498,7 @@ void notify_text(const struct notify_facts *f, struct alert_labels *annotations)
 	annotate(annotations, "what_grows", f, add_culprit);
 	annotate(annotations, "evidence", f, add_evidence);
 	annotate(annotations, "fleet", f, add_fleet);
+	annotate(annotations, "first_seen", f, add_first_seen);
 	if (f->instances.len)
 		alert_labels_put_text(annotations, STR("instances"), f->instances);
 	if (f->example_stack.len)

@@ -425,6 +425,25 @@ int store_load_meta(struct store *s, const char *key, struct buf *out, struct er
 	return rc < 0 ? -1 : 0;
 }
 
+int store_load_metas(struct store *s, const char *prefix,
+	void (*cb)(void *, struct str key, struct str value), void *arg, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = store_prepare(s,
+		"SELECT key, value FROM meta WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key "
+		"LIMIT 1000",
+		&st, err);
+
+	if (rc == 0)
+		store_bind_str(st, 1, str_of(prefix));
+	while (rc == 0 && (rc = store_step(s, st, err)) == 1) {
+		cb(arg, store_column_str(st, 0), store_column_str(st, 1));
+		rc = 0;
+	}
+	sqlite3_finalize(st);
+	return rc < 0 ? -1 : 0;
+}
+
 /* ---- scrapes --------------------------------------------------------------- */
 
 struct value_list {

@@ -64,6 +64,9 @@ int store_load_silences(struct store *s, int64_t ends_since_ms,
 /* Of alerts that are pending or firing. */
 int store_load_acks(
 	struct store *s, void (*cb)(void *, const struct store_ack *), void *arg, struct err *err);
+/* Of each key that begins so, a thousand at most. */
+int store_load_metas(struct store *s, const char *prefix,
+	void (*cb)(void *, struct str key, struct str value), void *arg, struct err *err);
 /* Appends the value to out, nothing when there is none. */
 int store_load_meta(struct store *s, const char *key, struct buf *out, struct err *err);
 

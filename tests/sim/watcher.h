@@ -25,6 +25,8 @@
 #define MINUTE 60.0
 #define HOUR   3600.0
 
+#define REPLICAS_MAX 6
+
 /* ---- the service ---- */
 
 struct service {
@@ -34,6 +36,7 @@ struct service {
 	double start;
 	bool no_metrics;
 	bool new; /* not scraped yet in this run */
+	const char *version; /* NULL: it does not tell */
 };
 
 static void record(struct buf *b, double count, const char *pcs, const char *frames)
@@ -72,6 +75,8 @@ static void metrics(const struct service *s, double now, struct buf *b)
 	buf_addf(b, "process_resident_memory_bytes %.0f\n",
 		5e7 + 30e3 * s->conns + 2e6 * sin(now / 700));
 	buf_addf(b, "app_users %.0f\n", floor(s->users));
+	if (s->version)
+		buf_addf(b, "shop_build_info{version=\"%s\"} 1\n", s->version);
 }
 
 /* ---- the watcher ---- */
@@ -81,7 +86,8 @@ struct watcher {
 	struct event_base *base;
 	struct fetch *fetch;
 	struct scrape *scrape;
-	struct scrape_target *st;
+	struct scrape_target *st, *others[REPLICAS_MAX]; /* of the replicas, st is the first */
+	unsigned replicas; /* 0 is one, too */
 	unsigned instance; /* of it: deploys so far */
 	struct alert_table *alerts;
 	struct pipeline *pipeline;
@@ -263,7 +269,9 @@ static void start(struct watcher *w)
 	if (store_load_alerts(w->store, INT64_MAX, stored_alert_cb, w, &err) ||
 		pipeline_load(w->pipeline, w->store, &err))
 		die("load", &err);
-	w->st = watch(w, w->instance);
+	w->st = w->others[0] = watch(w, w->instance);
+	for (unsigned i = 1; i < w->replicas; i++)
+		w->others[i] = watch(w, w->instance + i);
 	pipeline_added_all(w->pipeline, (int64_t)(w->now * 1000));
 }
 

@@ -232,7 +232,7 @@ static void test_body_bound(void **state)
 	memset(big, 'x', 65536);
 	f.job = f.instance = f.class = f.wait = f.created_by = f.hint = f.reason = s;
 	f.user.func = f.user.file = f.example_stack = s;
-	f.culprit = f.evidence = f.fleet = f.instances = f.version = s;
+	f.culprit = f.evidence = f.fleet = f.instances = f.first_seen = f.version = s;
 	notify_text(&f, &annotations);
 	table_init(&table);
 	assert_non_null(
@@ -529,6 +529,15 @@ static void test_words_of_evidence(void **state)
 		notify_text(&f, &l);
 		expect_annotation(&l, "each_holds", costs[i].want);
 	}
+	/* Of one instance alone the versions are told by themselves. */
+	f.first_seen = STR("first seen in v2 (v1 ran 6 d without it)");
+	notify_text(&f, &l);
+	expect_annotation(&l, "first_seen", f.first_seen.p);
+	assert_null(strstr(alert_labels_get(&l, "description").p, "first seen"));
+	f.fleet = STR("");
+	notify_text(&f, &l);
+	assert_non_null(strstr(alert_labels_get(&l, "description").p,
+		"\nVersions: first seen in v2 (v1 ran 6 d without it).\n"));
 	f.oldest_s = NAN;
 	f.reason = f.evidence; /* not twice */
 	notify_text(&f, &l);

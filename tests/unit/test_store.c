@@ -613,6 +613,11 @@ static void detector_cb(void *arg, const struct store_detector *d)
 	say(arg, "detector %lld %d;", (long long)d->series_id, str_eq(d->record, want));
 }
 
+static void meta_cb(void *arg, struct str key, struct str value)
+{
+	say(arg, "%.*s %.*s;", STR_ARG(key), STR_ARG(value));
+}
+
 static void alert_cb(void *arg, const struct store_alert *a)
 {
 	say(arg, "alert %.*s %.*s %d %lld %lld;", STR_ARG(a->id), STR_ARG(a->state), a->holds,
@@ -685,6 +690,11 @@ static void everything_comes_back(void **state)
 	assert_string_equal(value.p, "blue");
 	assert_int_equal(store_load_meta(s, "shape", &value, NULL), 0);
 	assert_string_equal(value.p, "blue");
+	seen.text[0] = '\0';
+	assert_int_equal(store_load_metas(s, "col", meta_cb, &seen, NULL), 0);
+	assert_int_equal(store_load_metas(s, "colourful", meta_cb, &seen, NULL), 0);
+	assert_int_equal(store_load_metas(s, "%", meta_cb, &seen, NULL), 0);
+	assert_string_equal(seen.text, "colour blue;");
 	buf_release(&value);
 	store_close(s);
 }

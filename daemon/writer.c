@@ -265,7 +265,6 @@ static uint64_t keep_house(struct writer *w, bool over)
 		pthread_mutex_unlock(&w->lock);
 	}
 	again = house_keep(&w->house, clock_wall_ms());
-	mover_offer(w->mover);
 	pthread_mutex_lock(&w->lock);
 	copy_house(w);
 	set_state(w, w->house.why[0] == '\0', w->house.why);

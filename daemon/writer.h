@@ -19,7 +19,7 @@
  *
  * In idle time it folds samples into buckets and deletes what is past retention, a few rows at a
  * time: as many as take about 25 ms on this disk with all of a transaction, so that a batch never
- * waits long for it.
+ * waits long for it.  What they read is in memory by then: the second thread has read it ahead.
  *
  * A file over max_size keeps less, all retention cut in the same proportion, until it fits; while
  * it is an eighth over, or less than min_free is left on the disk, samples are dropped and on_state

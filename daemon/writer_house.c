@@ -45,7 +45,7 @@ static void begin_bite(struct house *h)
  * disk: how long it may work is learnt from how long all of it took, so that none holds up a batch
  * that comes meanwhile.
  */
-static void end_bite(struct house *h)
+static void end_bite(struct house *h, enum house_bite what)
 {
 	double took = (double)(clock_mono_us() - h->begun_us) / 1000;
 
@@ -55,12 +55,20 @@ static void end_bite(struct house *h)
 		h->work_ms = MIN(h->work_ms * 1.1, WORK_MAX_MS);
 	h->longest_bite_ms = MAX(h->longest_bite_ms, took);
 	if (h->on_bite)
-		h->on_bite(h->arg, took);
+		h->on_bite(h->arg, what, took);
 }
 
 static int64_t squeezed(const struct house *h, int64_t keep_ms)
 {
 	return (int64_t)((double)keep_ms * h->squeeze);
+}
+
+static struct store_keep kept(const struct house *h)
+{
+	return (struct store_keep){.raw_ms = squeezed(h, h->keep.raw_ms),
+		.m5_ms = squeezed(h, h->keep.m5_ms),
+		.h1_ms = squeezed(h, h->keep.h1_ms),
+		.fold = h->keep.fold};
 }
 
 /* A full or busy disk shows when batches are written; old pages are read here only. */
@@ -73,10 +81,7 @@ static void note_damage(struct house *h, int64_t result, const struct err *err)
 /* A few buckets, then a few old rows; true when there may be more at once. */
 static bool fold_and_prune(struct house *h, int64_t wall_ms)
 {
-	struct store_keep keep = {.raw_ms = squeezed(h, h->keep.raw_ms),
-		.m5_ms = squeezed(h, h->keep.m5_ms),
-		.h1_ms = squeezed(h, h->keep.h1_ms),
-		.fold = h->keep.fold};
+	struct store_keep keep = kept(h);
 	bool again = false, more = false;
 	struct err err = ERR_INIT;
 	int64_t folded = 0, pruned;
@@ -86,12 +91,12 @@ static bool fold_and_prune(struct house *h, int64_t wall_ms)
 		begin_bite(h);
 		folded = store_fold(h->store, wall_ms, BITE_ROWS, &again, &err);
 		note_damage(h, folded, &err);
-		end_bite(h);
+		end_bite(h, HOUSE_FOLD);
 	}
 	begin_bite(h);
 	pruned = store_prune(h->store, wall_ms, &keep, BITE_ROWS, &more, &err);
 	note_damage(h, pruned, &err);
-	end_bite(h);
+	end_bite(h, HOUSE_PRUNE);
 	h->folded += (uint64_t)MAX(folded, 0);
 	h->pruned += (uint64_t)MAX(pruned, 0);
 	return again || more;
@@ -113,7 +118,7 @@ static void shrink(struct house *h)
 	do {
 		begin_bite(h);
 		rc = store_shrink(h->store, SHRINK_PAGES, NULL);
-		end_bite(h);
+		end_bite(h, HOUSE_SHRINK);
 	} while (rc == 0 && clock_mono_us() < until_us);
 }
 
@@ -174,13 +179,26 @@ static void mind_place(struct house *h)
 			"with the old one; stop the daemon before files are exchanged");
 }
 
+/* The other thread looks before each round; true: its disk takes what time it likes. */
+static bool look_first(struct house *h, int64_t wall_ms)
+{
+	struct store_keep keep = kept(h);
+
+	if (!h->mover || h->looked)
+		return false;
+	mover_look(h->mover, wall_ms, &keep, BITE_ROWS);
+	h->looked = true;
+	return true;
+}
+
 bool house_keep(struct house *h, int64_t wall_ms)
 {
 	bool again;
 
-	/* The disk has enough to do, and without us the log can begin anew after it. */
-	if (mover_is_busy(h->mover))
+	/* The disk has enough to do, and without us the log can begin anew after a move. */
+	if (mover_is_busy(h->mover) || look_first(h, wall_ms))
 		return true;
+	h->looked = false;
 	again = fold_and_prune(h, wall_ms);
 	again |= mind_space(h, !again);
 	mind_place(h);
@@ -188,6 +206,9 @@ bool house_keep(struct house *h, int64_t wall_ms)
 		memcpy(h->why, h->damage, sizeof(h->why));
 	if (!h->why[0])
 		mover_why(h->mover, h->why, sizeof(h->why));
+	mover_offer(h->mover);
+	if (again && !mover_is_busy(h->mover))
+		look_first(h, wall_ms);
 	return again;
 }
 

@@ -14,6 +14,8 @@
 
 struct mover;
 
+enum house_bite { HOUSE_FOLD, HOUSE_PRUNE, HOUSE_SHRINK, HOUSE_BITES };
+
 struct house {
 	struct store *store;
 	struct mover *mover; /* NULL: the store moves its log by itself */
@@ -22,6 +24,7 @@ struct house {
 	double work_ms; /* of one transaction, before it is committed */
 	uint64_t begun_us, enough_us; /* of the one under way; monotonic */
 	double squeeze; /* part of keep that is kept, less than 1 while the file is too large */
+	bool looked; /* what the next transactions read is in memory */
 	bool room; /* for samples */
 	bool ballast; /* is there */
 	bool placed; /* the file is where it was opened */
@@ -30,7 +33,7 @@ struct house {
 	uint64_t folded, pruned; /* buckets made, rows deleted */
 	double longest_bite_ms;
 	/* NULL, or told how long each transaction took (for benchmarks). */
-	void (*on_bite)(void *arg, double ms);
+	void (*on_bite)(void *arg, enum house_bite what, double ms);
 	void *arg;
 	int64_t used_bytes, free_bytes;
 };

@@ -1,5 +1,6 @@
 #include "writer_move.h"
 #include "clock.h"
+#include "store_look.h"
 #include "store_wal.h"
 #include "xalloc.h"
 
@@ -9,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOK_US 100000
+
 struct mover {
 	struct store *store;
 	pthread_t thread;
@@ -16,18 +19,51 @@ struct mover {
 
 	pthread_mutex_t lock; /* guards the next */
 	pthread_cond_t changed;
-	bool asked; /* until the move is over */
+	bool asked; /* until it is done: to move, or */
+	bool look;
+	int64_t wall_ms; /* of the look */
+	struct store_keep keep;
+	int max_rows;
+	uint64_t look_until_us;
 	bool stopping, ended;
 	struct mover_stats stats;
 	char why[ERR_MAX];
 };
 
+static bool looked_enough(void *arg)
+{
+	const struct mover *m = arg;
+
+	return clock_mono_us() >= m->look_until_us;
+}
+
+/* With the lock held, but not while it does something; asked holds others off meanwhile. */
+static void look(struct mover *m)
+{
+	pthread_mutex_unlock(&m->lock);
+	m->look_until_us = clock_mono_us() + LOOK_US;
+	store_look(m->store, m->wall_ms, &m->keep, m->max_rows, looked_enough, m);
+	pthread_mutex_lock(&m->lock);
+}
+
+static void move(struct mover *m)
+{
+	uint64_t start = clock_mono_us();
+	struct err err;
+	int rc;
+
+	pthread_mutex_unlock(&m->lock);
+	rc = store_wal_move(m->store, &err);
+	pthread_mutex_lock(&m->lock);
+	m->stats.moves += rc == 0;
+	m->stats.errors += rc < 0;
+	m->stats.longest_ms = MAX(m->stats.longest_ms, (double)(clock_mono_us() - start) / 1000);
+	snprintf(m->why, sizeof(m->why), "%s", rc < 0 ? err.msg : "");
+}
+
 static void *run(void *arg)
 {
 	struct mover *m = arg;
-	struct err err;
-	double start;
-	int rc;
 
 	pthread_mutex_lock(&m->lock);
 	while (!m->stopping) {
@@ -35,16 +71,11 @@ static void *run(void *arg)
 			pthread_cond_wait(&m->changed, &m->lock);
 			continue;
 		}
-		pthread_mutex_unlock(&m->lock);
-		start = (double)clock_mono_us();
-		rc = store_wal_move(m->store, &err);
-		pthread_mutex_lock(&m->lock);
-		m->asked = false;
-		m->stats.moves += rc == 0;
-		m->stats.errors += rc < 0;
-		m->stats.longest_ms =
-			MAX(m->stats.longest_ms, ((double)clock_mono_us() - start) / 1000);
-		snprintf(m->why, sizeof(m->why), "%s", rc < 0 ? err.msg : "");
+		if (m->look)
+			look(m);
+		else
+			move(m);
+		m->asked = m->look = false;
 		pthread_cond_broadcast(&m->changed);
 	}
 	m->asked = false;
@@ -94,6 +125,19 @@ void mover_offer(struct mover *m)
 	pthread_mutex_lock(&m->lock);
 	if (!m->asked && !m->stopping && store_wal_due(m->store)) {
 		m->asked = true;
+		pthread_cond_broadcast(&m->changed);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mover_look(struct mover *m, int64_t wall_ms, const struct store_keep *keep, int max_rows)
+{
+	pthread_mutex_lock(&m->lock);
+	if (!m->asked && !m->stopping) {
+		m->asked = m->look = true;
+		m->wall_ms = wall_ms;
+		m->keep = *keep;
+		m->max_rows = max_rows;
 		pthread_cond_broadcast(&m->changed);
 	}
 	pthread_mutex_unlock(&m->lock);

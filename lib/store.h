@@ -101,7 +101,9 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 
 /*
  * Retention, in one transaction of about max_rows rows and STORE_PRUNE_TARGETS targets; the next
- * call goes on with the next ones, at once when *again is set, else some seconds later.
+ * call goes on with the next ones, at once when *again is set, else some seconds later: all has
+ * been looked at then.  Of each target a few rows go at a time, in turn, since the rows of one time
+ * lie beside each other.
  * Deletes scrapes and buckets older than keep says (but of each target the newest full one before
  * that, since later ones build on it, and nothing that is not folded yet), classes and targets that
  * ended or left longer ago than anything is kept with all that belongs to them (their ids must not

@@ -9,6 +9,7 @@
 #include "err.h"
 
 struct store;
+struct store_keep;
 
 /* What store_sweep deletes; those before STORE_SWEEP_TARGET all in one way. */
 enum store_sweep {
@@ -35,12 +36,19 @@ int store_begin_bite(struct store *s, struct err *err);
 struct store_bite {
 	struct store *s;
 	int64_t left, n; /* rows */
+	int steps, done; /* that it may do, and has: of one target, or of one table */
+	bool look; /* only reads what it would delete; s is not the store but what looks
+		      (store_look) */
 	bool begun; /* there is always time for one step */
 	bool more; /* it ended before all was looked at */
 };
 /* It is enough: then more is set. */
 bool store_bite_over(struct store_bite *b);
 void store_bite_count(struct store_bite *b, int64_t rows);
+/* Both for store_look: the same as in the transaction that follows, without changing anything. */
+int store_look_fold(struct store *s, int64_t now_ms, int max_rows, int *steps);
+int store_look_prune(
+	struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows, int *steps);
 /* Classes, targets and runs are kept keep_ms, other rows by limits of their own. */
 int store_sweep(struct store_bite *b, enum store_sweep what, int64_t now_ms, int64_t keep_ms,
 	struct err *err);

@@ -32,11 +32,12 @@ struct fold {
 	int64_t now_ms;
 	struct part *v;
 	size_t n, cap;
-	sqlite3_stmt *insert;
+	sqlite3_stmt *insert; /* NULL: it is only looked at what would be read */
 	bool open; /* there is a bucket under way */
 	int64_t at_ms, upto, samples;
 	int64_t full_at_ms; /* of the newest full bucket; INT64_MIN: none */
 	int64_t made;
+	int visited; /* targets */
 };
 
 static int read_parts(struct fold *f, struct err *err)
@@ -149,6 +150,24 @@ static bool make_entry(const struct fold *f, struct part *p, bool full, struct s
 	return true;
 }
 
+static int insert_bucket(
+	struct fold *f, bool full, int64_t base, struct str changes, struct err *err)
+{
+	int rc;
+
+	sqlite3_bind_int64(f->insert, 1, f->target_id);
+	sqlite3_bind_int64(f->insert, 2, f->width_ms);
+	sqlite3_bind_int64(f->insert, 3, f->at_ms);
+	sqlite3_bind_int64(f->insert, 4, f->samples);
+	sqlite3_bind_int64(f->insert, 5, f->upto);
+	sqlite3_bind_int(f->insert, 6, full);
+	sqlite3_bind_int64(f->insert, 7, base);
+	store_bind_str(f->insert, 8, changes);
+	rc = store_step(f->s, f->insert, err);
+	sqlite3_reset(f->insert);
+	return rc;
+}
+
 static int end_bucket(struct fold *f, struct err *err)
 {
 	/* A bucket whose time is before that of the full one: the clock was set back. */
@@ -167,24 +186,14 @@ static int end_bucket(struct fold *f, struct err *err)
 		store_entry_add(&changes, base, &e);
 	}
 	buf_adds(&changes, changes.len ? "}" : "{}");
-	sqlite3_bind_int64(f->insert, 1, f->target_id);
-	sqlite3_bind_int64(f->insert, 2, f->width_ms);
-	sqlite3_bind_int64(f->insert, 3, f->at_ms);
-	sqlite3_bind_int64(f->insert, 4, f->samples);
-	sqlite3_bind_int64(f->insert, 5, f->upto);
-	sqlite3_bind_int(f->insert, 6, full);
-	sqlite3_bind_int64(f->insert, 7, base);
-	store_bind_str(f->insert, 8, buf_str(&changes));
-	rc = store_step(f->s, f->insert, err);
-	sqlite3_reset(f->insert);
-	buf_release(&changes);
 	if (full)
 		f->full_at_ms = f->at_ms;
 	f->open = false;
 	f->made++;
+	rc = f->insert ? insert_bucket(f, full, base, buf_str(&changes), err) : 0;
+	buf_release(&changes);
 	return rc;
 }
-
 /* ---- rows ------------------------------------------------------------------------ */
 
 /* Columns: id, at_ms, got or samples, base, changes. */
@@ -395,7 +404,8 @@ static int next_target(struct store *s, struct err *err)
 	return rc < 0 ? -1 : 0;
 }
 
-static int fold_targets(struct fold *f, int max_rows, bool *again, struct err *err)
+/* steps: targets, at the most. */
+static int fold_targets(struct fold *f, int max_rows, int steps, bool *again, struct err *err)
 {
 	int64_t rows = 0, made;
 	bool enough;
@@ -403,7 +413,7 @@ static int fold_targets(struct fold *f, int max_rows, bool *again, struct err *e
 	*again = false;
 	if (f->s->fold_target == 0 && next_target(f->s, err) < 0)
 		return -1;
-	for (int visited = 0; f->s->fold_target && visited < STORE_FOLD_TARGETS; visited++) {
+	for (; f->s->fold_target && f->visited < steps; f->visited++) {
 		f->target_id = f->s->fold_target;
 		made = f->made;
 		if (fold_target(f, max_rows, &rows, err) < 0)
@@ -423,9 +433,10 @@ static int fold_targets(struct fold *f, int max_rows, bool *again, struct err *e
 int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, struct err *err)
 {
 	struct fold f = {.s = s, .now_ms = now_ms};
-	int rc;
+	int rc, steps = s->fold_steps ? s->fold_steps : STORE_FOLD_TARGETS;
 
 	*again = false;
+	s->fold_steps = 0;
 	if (store_begin_bite(s, err) < 0)
 		return -1;
 	rc = store_prepare(s,
@@ -433,7 +444,7 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 		"changes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 		&f.insert, err);
 	if (rc == 0)
-		rc = fold_targets(&f, max_rows, again, err);
+		rc = fold_targets(&f, max_rows, steps, again, err);
 	sqlite3_finalize(f.insert);
 	free(f.v);
 	if (rc == 0)
@@ -443,4 +454,15 @@ int64_t store_fold(struct store *s, int64_t now_ms, int max_rows, bool *again, s
 		*again = false;
 	}
 	return rc < 0 ? -1 : f.made;
+}
+
+int store_look_fold(struct store *s, int64_t now_ms, int max_rows, int *steps)
+{
+	struct fold f = {.s = s, .now_ms = now_ms};
+	bool again;
+	int rc = fold_targets(&f, max_rows, STORE_FOLD_TARGETS, &again, NULL);
+
+	free(f.v);
+	*steps = f.visited + 1; /* the one that it ended with */
+	return rc;
 }

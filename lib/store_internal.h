@@ -85,7 +85,9 @@ struct store {
 	dev_t dev; /* the file as it was opened */
 	ino_t ino;
 	int64_t prune_target[STORE_SORTS]; /* where store_prune goes on */
-	size_t prune_turn; /* the stage that it begins with */
+	size_t prune_turn; /* the stage that it goes on with */
+	bool prune_full; /* one had more to delete since the first stage */
+	int fold_steps, prune_steps; /* that store_look has read; 0: it has not looked */
 	int64_t sweep_key[STORE_SWEEPS]; /* where store_sweep goes on */
 	bool (*enough)(void *arg); /* NULL: never; store_set_enough */
 	void *enough_arg;
@@ -94,10 +96,8 @@ struct store {
 	sqlite3_stmt *delivery_state, *exhibit_limit;
 	bool exhibits_fit; /* nothing was added since they were within their limit of bytes */
 	sqlite3 *side; /* moves the log (store_wal.h); NULL: db does */
-	int wal_pages; /* that are worth a move */
-	int wal_frames, wal_log; /* pages in the log; how often it has begun anew */
-	int wal_moved, wal_moved_log; /* of those, in the file; of which log */
-	int wal_due_log; /* which one store_wal_due has looked at */
+	int wal_pages, wal_frames, wal_moved; /* worth a move; in the log; of those, in the file */
+	int wal_log, wal_moved_log, wal_due_log; /* how often it has begun anew, as of each */
 };
 
 /*

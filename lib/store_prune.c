@@ -1,11 +1,14 @@
 /* Retention: old scrapes and buckets go, a few rows at a time; store_sweep.c has the rest. */
 #include "store_internal.h"
 
-#define STEP_ROWS 4 /* one statement; between two it is asked whether it is enough */
+#include <limits.h>
+
+#define STEP_ROWS 8 /* one statement; between two it is asked whether it is enough */
 
 bool store_bite_over(struct store_bite *b)
 {
-	if (b->left > 0 && (!b->begun || !b->s->enough || !b->s->enough(b->s->enough_arg)))
+	if (b->left > 0 && b->steps > b->done &&
+		(!b->begun || !b->s->enough || !b->s->enough(b->s->enough_arg)))
 		return false;
 	b->more = true;
 	return true;
@@ -40,22 +43,32 @@ int store_run_with(
  * future goes with its neighbours.  ?5 is the last row that is folded, or any later one.  By itself
  * SQLite would look for the newest full row from the end on, through all that is kept.
  */
-static const char prune_scrapes[] =
-	"DELETE FROM scrape WHERE id IN (SELECT id FROM scrape WHERE target_id = ?1 AND id < "
-	"(SELECT max(f.id) FROM scrape f INDEXED BY scrape_full WHERE f.target_id = ?1 AND "
-	"f.is_full AND f.at_ms <= ?2 "
-	"AND f.id <= ?5) AND (at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)";
-#define PRUNE_BUCKETS(width)                                                                       \
-	"DELETE FROM bucket WHERE id IN (SELECT id FROM bucket WHERE target_id = ?1 AND "          \
-	"width_ms = " width                                                                        \
+#define OLD_SCRAPES                                                                                \
+	"(SELECT id FROM scrape WHERE target_id = ?1 AND id < (SELECT max(f.id) FROM scrape f "    \
+	"INDEXED BY scrape_full WHERE f.target_id = ?1 AND f.is_full AND f.at_ms <= ?2 AND f.id "  \
+	"<= ?5) AND (at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)"
+#define OLD_BUCKETS(width)                                                                         \
+	"(SELECT id FROM bucket WHERE target_id = ?1 AND width_ms = " width                        \
 	" AND id < (SELECT max(f.id) FROM bucket f INDEXED BY bucket_full WHERE f.target_id = ?1 " \
 	"AND f.width_ms = " width " AND f.is_full AND f.at_ms <= ?2 AND f.id <= ?5) AND "          \
 	"(at_ms <= ?2 OR at_ms > ?3) ORDER BY id LIMIT ?4)"
+/* The pages that go with a row: those of its text, and its place in the index of full rows. */
+#define LOOK_SCRAPES                                                                               \
+	"SELECT count(*) FROM scrape s WHERE id IN " OLD_SCRAPES " AND length(changes) >= 0 AND "  \
+	"(NOT is_full OR EXISTS (SELECT 1 FROM scrape f INDEXED BY scrape_full WHERE f.target_id " \
+	"= s.target_id AND f.is_full AND f.at_ms = s.at_ms))"
+#define LOOK_BUCKETS(width)                                                                        \
+	"SELECT count(*) FROM bucket b WHERE id IN " OLD_BUCKETS(                                  \
+		width) " AND length(changes) >= 0 AND (NOT is_full OR EXISTS (SELECT 1 FROM "      \
+		       "bucket f INDEXED BY "                                                      \
+		       "bucket_full WHERE f.target_id = b.target_id AND f.width_ms = b.width_ms "  \
+		       "AND f.is_full "                                                            \
+		       "AND f.at_ms = b.at_ms))"
 
 /* One sort of rows that a target has many of, and how far through the targets we are. */
 struct sort {
 	const char *next_sql; /* the target after ?1 that has such rows */
-	const char *prune_sql;
+	const char *prune_sql, *look_sql;
 	const char *folded_sql; /* the last such row of target ?1 that is folded; NULL: no matter */
 	int64_t keep_ms;
 	int64_t *target;
@@ -76,46 +89,56 @@ int store_query_with(
 	return rc < 0 ? -1 : 0;
 }
 
-/* Of one target; stops early when it is enough. */
+/*
+ * Of one target, a few rows: then those of the next, since the rows of all targets of one time lie
+ * beside each other in the file.  *full: there may be more of them.
+ */
 static int prune_target(
-	struct store_bite *b, const struct sort *sort, int64_t now_ms, struct err *err)
+	struct store_bite *b, const struct sort *sort, int64_t now_ms, bool *full, struct err *err)
 {
-	int64_t changed = STEP_ROWS, folded = INT64_MAX;
+	int64_t changed, folded = INT64_MAX;
+	int64_t params[] = {*sort->target, now_ms - sort->keep_ms, now_ms, STEP_ROWS, 0};
+	int rc;
 
 	if (sort->folded_sql &&
 		store_query_with(b->s, sort->folded_sql, sort->target, &folded, err) < 0)
 		return -1;
-	while (changed == STEP_ROWS && !store_bite_over(b)) {
-		int64_t params[] = {
-			*sort->target, now_ms - sort->keep_ms, now_ms, STEP_ROWS, folded};
-
-		if (store_run_with(b->s, sort->prune_sql, params, &changed, err) < 0)
-			return -1;
-		store_bite_count(b, changed);
-	}
+	params[4] = folded;
+	rc = b->look ? store_query_with(b->s, sort->look_sql, params, &changed, err)
+		     : store_run_with(b->s, sort->prune_sql, params, &changed, err);
+	if (rc < 0)
+		return -1;
+	store_bite_count(b, changed);
+	b->done++;
+	*full |= changed == STEP_ROWS;
 	return 0;
 }
 
+/* 1 when all targets have been visited, 0 when the next call goes on with the next one. */
 static int prune_sort(
 	struct store_bite *b, const struct sort *sort, int64_t now_ms, struct err *err)
 {
 	int64_t *target = sort->target;
+	bool full;
+	int visited = 0;
 
 	if (sort->keep_ms <= 0)
-		return 0;
-	if (*target == 0 && store_query_with(b->s, sort->next_sql, target, target, err) < 0)
-		return -1;
-	for (int visited = 0; *target && visited < STORE_PRUNE_TARGETS; visited++) {
-		if (store_bite_over(b))
-			break;
-		if (prune_target(b, sort, now_ms, err) < 0)
+		return 1;
+	do {
+		full = false;
+		if (*target == 0 && store_query_with(b->s, sort->next_sql, target, target, err) < 0)
 			return -1;
-		if (store_bite_over(b))
-			break; /* this one may have more: the next call goes on with it */
-		if (store_query_with(b->s, sort->next_sql, target, target, err) < 0)
-			return -1;
-	}
-	return 0;
+		while (*target) {
+			if (store_bite_over(b) || visited++ == STORE_PRUNE_TARGETS)
+				return 0;
+			if (prune_target(b, sort, now_ms, &full, err) < 0 ||
+				store_query_with(b->s, sort->next_sql, target, target, err) < 0)
+				return -1;
+			b->s->prune_full |= full;
+		}
+		/* Once in a look, and so in what follows it. */
+	} while (full && !b->look && b->steps == INT_MAX && !store_bite_over(b));
+	return 1;
 }
 
 static int prune_history(struct store_bite *b, size_t i, int64_t now_ms,
@@ -129,11 +152,13 @@ static int prune_history(struct store_bite *b, size_t i, int64_t now_ms,
 	"SELECT upto FROM bucket WHERE target_id = ?1 AND width_ms = " width                       \
 	" ORDER BY id DESC LIMIT 1"
 	const struct sort sorts[STORE_SORTS] = {
-		{next_scrape, prune_scrapes, keep->fold ? FOLDED("300000") : NULL, keep->raw_ms,
-			&b->s->prune_target[0]},
-		{next_bucket, PRUNE_BUCKETS("300000"), FOLDED("3600000"),
-			keep->fold ? keep->m5_ms : 0, &b->s->prune_target[1]},
-		{next_bucket, PRUNE_BUCKETS("3600000"), NULL, keep->fold ? keep->h1_ms : 0,
+		{next_scrape, "DELETE FROM scrape WHERE id IN " OLD_SCRAPES, LOOK_SCRAPES,
+			keep->fold ? FOLDED("300000") : NULL, keep->raw_ms, &b->s->prune_target[0]},
+		{next_bucket, "DELETE FROM bucket WHERE id IN " OLD_BUCKETS("300000"),
+			LOOK_BUCKETS("300000"), FOLDED("3600000"), keep->fold ? keep->m5_ms : 0,
+			&b->s->prune_target[1]},
+		{next_bucket, "DELETE FROM bucket WHERE id IN " OLD_BUCKETS("3600000"),
+			LOOK_BUCKETS("3600000"), NULL, keep->fold ? keep->h1_ms : 0,
 			&b->s->prune_target[2]},
 	};
 
@@ -150,34 +175,64 @@ static int64_t longest(const struct store_keep *keep)
 	return MAX(keep->raw_ms, MAX(keep->m5_ms, keep->h1_ms));
 }
 
-/* A call has time for some of the stages, so each begins with another one. */
-static int prune_stages(
-	struct store_bite *b, int64_t now_ms, const struct store_keep *keep, struct err *err)
+/*
+ * A call has time for some of the stages, and the next goes on there.  *all: that was the last one.
+ * A stage that fails is not what the next call begins with.
+ */
+static int prune_stages(struct store_bite *b, int64_t now_ms, const struct store_keep *keep,
+	bool *all, struct err *err)
 {
-	size_t first = b->s->prune_turn++, n = STORE_SORTS + STORE_SWEEPS, stage;
-	int rc = 0;
+	size_t n = STORE_SORTS + STORE_SWEEPS, stage;
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		stage = (first + i) % n;
-		rc = stage < STORE_SORTS ? prune_history(b, stage, now_ms, keep, err)
-					 : store_sweep(b, (enum store_sweep)(stage - STORE_SORTS),
-						   now_ms, longest(keep), err);
+	for (*all = false; !*all && !store_bite_over(b);) {
+		stage = b->s->prune_turn;
+		if (stage < STORE_SORTS) {
+			rc = prune_history(b, stage, now_ms, keep, err);
+		} else {
+			rc = store_sweep(b, (enum store_sweep)(stage - STORE_SORTS), now_ms,
+				longest(keep), err);
+			rc = rc < 0 ? -1 : 1;
+			b->done++;
+		}
+		if (rc == 0)
+			break;
+		b->s->prune_turn = (stage + 1) % n;
+		if (rc < 0)
+			return -1;
+		*all = stage + 1 == n;
 	}
-	return rc;
+	return 0;
 }
 
 int64_t store_prune(struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows,
 	bool *again, struct err *err)
 {
-	struct store_bite b = {.s = s, .left = max_rows};
+	struct store_bite b = {
+		.s = s, .left = max_rows, .steps = s->prune_steps ? s->prune_steps : INT_MAX};
+	bool all;
 
 	*again = false;
+	s->prune_steps = 0;
 	if (store_begin_bite(s, err) < 0)
 		return -1;
-	if (prune_stages(&b, now_ms, keep, err) < 0 || store_exec(s, "COMMIT", err) < 0) {
+	if (prune_stages(&b, now_ms, keep, &all, err) < 0 || store_exec(s, "COMMIT", err) < 0) {
 		store_roll_back(s);
 		return -1;
 	}
-	*again = b.more;
+	*again = !all || b.more || s->prune_full;
+	if (all)
+		s->prune_full = false;
 	return b.n;
+}
+
+int store_look_prune(
+	struct store *s, int64_t now_ms, const struct store_keep *keep, int max_rows, int *steps)
+{
+	struct store_bite b = {.s = s, .left = max_rows, .steps = INT_MAX, .look = true};
+	bool all;
+	int rc = prune_stages(&b, now_ms, keep, &all, NULL);
+
+	*steps = b.done + (rc < 0); /* that one too */
+	return rc;
 }

@@ -103,6 +103,11 @@ int store_wal_move(struct store *s, struct err *err)
 		sqlite3_errmsg(s->side));
 }
 
+int store_wal_logs(const struct store *s)
+{
+	return s->wal_log;
+}
+
 void store_wal_interrupt(struct store *s)
 {
 	sqlite3_interrupt(s->side);

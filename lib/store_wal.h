@@ -45,6 +45,9 @@ bool store_wal_due(struct store *s);
  * wait.  A failure loses nothing: -1 with err, and what is left is due again.
  */
 int store_wal_move(struct store *s, struct err *err);
+/* How often the log has begun anew.  The commit that does it syncs one page, whatever else it is.
+ */
+int store_wal_logs(const struct store *s);
 /* From any other thread meanwhile: it ends after the page it is at, which is no failure. */
 void store_wal_interrupt(struct store *s);
 

@@ -6,6 +6,7 @@
  *                                 promtool tsdb create-blocks-from openmetrics
  */
 #include "store_read.h"
+#include "writer_move.h"
 #include "xalloc.h"
 
 #include <stdio.h>
@@ -151,8 +152,9 @@ static void read_some(struct store *s)
 	printf("status of %zu targets: %.1f ms\n", n, (seconds() - start) * 1e3);
 }
 
-/* All that 48 hours are worth at once, as after an update; in life it is 21 buckets a minute. */
-static void fold_all(struct store *s)
+/* All that 48 hours are worth at once, as after an update; in life it is 21 buckets a minute.  The
+ * log is moved beside it, as a daemon does. */
+static void fold_all(struct store *s, struct mover *m)
 {
 	double start, took, worst = 0, all = 0;
 	int64_t n, buckets = 0;
@@ -165,6 +167,8 @@ static void fold_all(struct store *s)
 		n = store_fold(s, START + 3 * DAY_MS, 100, &again, &err);
 		must((int)n, &err);
 		took = seconds() - start;
+		mover_offer(m);
+		mover_wait(m, 10000);
 		worst = took > worst ? took : worst;
 		all += took;
 		buckets += n;
@@ -176,7 +180,7 @@ static void fold_all(struct store *s)
 		(long long)buckets, all * 1e3, bites, worst * 1e3, slow);
 }
 
-static void prune_all(struct store *s)
+static void prune_all(struct store *s, struct mover *m)
 {
 	const struct store_keep keep = {
 		.raw_ms = DAY_MS, .m5_ms = 30 * DAY_MS, .h1_ms = 400 * DAY_MS, .fold = true};
@@ -191,6 +195,8 @@ static void prune_all(struct store *s)
 		n = store_prune(s, START + 30 * DAY_MS, &keep, 100, &again, &err);
 		must((int)n, &err);
 		took = seconds() - start;
+		mover_offer(m);
+		mover_wait(m, 10000);
 		worst = took > worst ? took : worst;
 		all += took;
 		rows += n;
@@ -208,6 +214,7 @@ int main(int argc, char **argv)
 	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
 	struct store_opened opened;
 	struct store_batch *b;
+	struct mover *mover;
 	struct store *s;
 	struct stat sb;
 	struct err err;
@@ -235,8 +242,12 @@ int main(int argc, char **argv)
 			(double)sb.st_size / (TARGETS * CLASSES * SCRAPES),
 			TARGETS * CLASSES * SCRAPES);
 	read_some(s);
-	fold_all(s);
-	prune_all(s);
+	mover = mover_new(s, 0, &err);
+	must(mover ? 0 : -1, &err);
+	fold_all(s, mover);
+	prune_all(s, mover);
+	if (!mover_stop(mover, 10000) || !mover_free(mover))
+		return 1;
 	store_close(s);
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		snprintf(side, sizeof(side), "%s%s", path, suffixes[i]);

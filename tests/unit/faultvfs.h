@@ -21,11 +21,17 @@ static struct {
 	atomic_int fail_after; /* writes that still work before write_error */
 	atomic_int stall_ms; /* every sync takes that long */
 	atomic_int reads, writes, syncs;
+	/* NULL, or one for each of so many pages of the database: or-ed with mark when it is read.
+	 */
+	atomic_uchar *seen;
+	int nseen;
+	atomic_uchar mark;
 } fault;
 
 struct fault_file {
 	sqlite3_file base;
 	sqlite3_file *real;
+	int is_database;
 };
 
 static sqlite3_vfs fault_vfs;
@@ -44,6 +50,8 @@ static int fault_close(sqlite3_file *f)
 static int fault_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at)
 {
 	atomic_fetch_add(&fault.reads, 1);
+	if (fault.seen && ((struct fault_file *)f)->is_database && at / 4096 < fault.nseen)
+		atomic_fetch_or(&fault.seen[at / 4096], fault.mark);
 	return real_of(f)->pMethods->xRead(real_of(f), p, n, at);
 }
 
@@ -167,6 +175,7 @@ static int fault_open(
 	(void)vfs;
 	file->real = (sqlite3_file *)(file + 1);
 	file->real->pMethods = NULL;
+	file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
 	rc = fault_real->xOpen(fault_real, name, file->real, flags, out_flags);
 	f->pMethods = rc == SQLITE_OK ? &fault_methods : NULL;
 	return rc;

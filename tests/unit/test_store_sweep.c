@@ -319,7 +319,7 @@ static void bites_end_when_it_is_enough(void **state)
 		n = prune(NOW + 2 * DAY, &again);
 		most = MAX(most, n);
 	}
-	assert_int_equal(most, 4);
+	assert_int_equal(most, 8);
 	assert_int_equal(query("SELECT count(*) FROM scrape"), 8);
 	store_set_enough(store, NULL, NULL);
 }

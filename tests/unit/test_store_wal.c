@@ -19,6 +19,7 @@
 #define NOW	 1700000000000ll
 #define PAGES	 8 /* moved at a time, in most of these tests */
 #define PATIENCE 10000
+#define BOUND	 (20 << 20) /* of the log, which is 16 MiB when it begins anew */
 
 static char dir[64], db_path[96];
 static struct store *store;
@@ -306,22 +307,35 @@ static void moves_beside_commits(void **state)
 	uint64_t end = clock_mono_ms() + 2000;
 	struct mover *m = must_start(PAGES);
 	struct mover_stats stats;
+	int64_t longest = 0;
 
 	(void)state;
 	while (clock_mono_ms() < end) {
+		if (store_wal_bytes(store) > BOUND)
+			mover_catch_up(m, PATIENCE);
+		longest = MAX(longest, store_wal_bytes(store));
 		apply(batches % 50 == 0);
 		mover_offer(m);
 	}
-	mover_catch_up(m, PATIENCE);
+	assert_true(longest < 2 * BOUND);
 	mover_stats(m, &stats);
-	print_message("%lld commits, %llu moves, log %lld KiB\n", (long long)batches,
-		(unsigned long long)stats.moves, (long long)store_wal_bytes(store) / 1024);
+	print_message("%lld commits, %llu moves, longest log %lld KiB\n", (long long)batches,
+		(unsigned long long)stats.moves, (long long)longest / 1024);
 	assert_true(stats.moves > 10);
 	assert_int_equal(stats.errors, 0);
 	must_end(m);
 	assert_int_equal(query("SELECT count(*) FROM scrape"), batches);
 	assert_int_equal(query("SELECT max(id) FROM scrape"), batches);
 	assert_int_equal(query("PRAGMA integrity_check"), 1);
+}
+
+/* One round, after whatever it waits for. */
+static void keep_house(struct house *h)
+{
+	do {
+		assert_true(mover_wait(h->mover, PATIENCE));
+		house_keep(h, NOW);
+	} while (h->looked || mover_is_busy(h->mover));
 }
 
 /* Told by the house as long as it fails, and not after. */
@@ -339,18 +353,15 @@ static void failed_moves_are_told(void **state)
 	for (int i = 0; i < PAGES; i++)
 		apply(false);
 	mover_offer(m);
-	assert_true(mover_wait(m, PATIENCE));
-	house_keep(&house, NOW);
+	keep_house(&house);
 	assert_non_null(strstr(house.why, "cannot move the write-ahead log"));
 	assert_true(house.room); /* samples are stored all the same */
 	fault.sync_error = 0;
-	mover_offer(m);
-	assert_true(mover_wait(m, PATIENCE));
-	house_keep(&house, NOW);
+	keep_house(&house);
+	keep_house(&house);
 	assert_string_equal(house.why, "");
 	mover_stats(m, &stats);
-	assert_int_equal(stats.errors, 1);
-	assert_int_equal(stats.moves, 1);
+	assert_true(stats.errors > 0 && stats.moves > 0);
 	must_end(m);
 }
 

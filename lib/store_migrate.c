@@ -25,20 +25,36 @@ static int seal(const struct store *s, const char *path, struct err *err)
 	return rc;
 }
 
+/* An empty file is what VACUUM INTO takes, and the system says better than SQLite why there is
+ * none.
+ */
+static int make_empty(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set(err, "cannot make %s: %s", path, strerror(errno));
+	close(fd);
+	return 0;
+}
+
 int store_copy_to(struct store *s, const char *path, struct err *err)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = store_prepare(s, "VACUUM INTO ?1", &st, err);
+	int rc = make_empty(path, err);
 
+	if (rc == 0)
+		rc = store_prepare(s, "VACUUM INTO ?1", &st, err);
 	if (rc == 0) {
 		store_bind_str(st, 1, str_of(path));
-		if (store_step(s, st, err) < 0) {
+		rc = store_step(s, st, err);
+		if (rc < 0 && (sqlite3_errcode(s->db) & 0xff) == SQLITE_FULL)
+			err_set(err, "no room for %s: the disk it is on is full", path);
+		else if (rc < 0)
 			err_wrap(err, "cannot copy to %s", path);
-			rc = -1;
-		}
 	}
 	sqlite3_finalize(st);
-	return rc == 0 ? seal(s, path, err) : -1;
+	return rc < 0 ? -1 : seal(s, path, err);
 }
 
 /* The copy is made under another name first: what has the name FILE.version-N is whole. */

@@ -1,4 +1,5 @@
 #include "pipeline_evidence.h"
+#include "advice.h"
 #include "pipeline_fleet.h"
 #include "pipeline_forever.h"
 #include "pipeline_lineage.h"
@@ -138,6 +139,20 @@ static struct notify_facts empty_facts(const struct target *t, enum alert_kind k
 	return f;
 }
 
+/* Where no rule says more. */
+static struct str hint_of(enum finding_kind k)
+{
+	switch (k) {
+	case FINDING_FOREVER:
+		return str_of(advice_forever);
+	case FINDING_CONVOY:
+	case FINDING_STUCK:
+		return str_of(advice_stuck);
+	default:
+		return (struct str){0};
+	}
+}
+
 static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)
 {
 	const struct series *s = finding->primary;
@@ -166,6 +181,8 @@ static void series_facts(struct notify_facts *f, struct target *t, const struct 
 		target_stuck_facts(t, s, f);
 	if (finding->kind == FINDING_FOREVER)
 		target_forever_facts(t, s, f);
+	if (f->hint.len == 0)
+		f->hint = hint_of(finding->kind);
 }
 
 static void finding_facts(struct target *t, const struct finding *finding, struct notify_facts *f,

@@ -10,7 +10,7 @@ static void yield_counts(struct slot *s, const struct evidence_class *c)
 {
 	if (c->judged)
 		detect_set_counts(s->series->detect, DETECT_COUNTS_YIELD);
-	else if (c->interest != EVIDENCE_NONE)
+	else if (s->series->verdict.state >= VERDICT_SUSPECT || c->interest >= EVIDENCE_SUSPECT)
 		detect_set_counts(s->series->detect, DETECT_COUNTS_STRICT);
 }
 

@@ -1,4 +1,5 @@
 #include "pipeline_evidence.h"
+#include "pipeline_forever.h"
 #include "log.h"
 #include "pipeline_inquiry.h"
 #include "pipeline_reload.h"
@@ -91,7 +92,7 @@ void target_inquiry_reset(struct target *t)
 
 /* ---- what is suspected ----------------------------------------------------------------------- */
 
-static enum evidence_interest interest_in(const struct target *t, const struct slot *s)
+static enum evidence_interest interest_in(const struct target *t, const struct slot *s, double now)
 {
 	const struct series *series = s->series;
 
@@ -99,7 +100,7 @@ static enum evidence_interest interest_in(const struct target *t, const struct s
 		return EVIDENCE_NONE;
 	if (series->verdict.state <= VERDICT_WATCHING &&
 		(target_stuck_soon(t, series) || series->forever_since > 0))
-		return EVIDENCE_LEAKING; /* who waits for which lock */
+		return EVIDENCE_LEAKING; /* who waits for which lock, and whether still */
 	switch (series->verdict.state) {
 	case VERDICT_SUSPECT:
 		return series->verdict.was_leaking ? EVIDENCE_NONE : EVIDENCE_SUSPECT;
@@ -109,7 +110,9 @@ static enum evidence_interest interest_in(const struct target *t, const struct s
 		/* At or under `expect` a rise is healthy, however fast. */
 		if (!isnan(series->expected) && series->value <= series->expected)
 			return EVIDENCE_NONE;
-		return detect_rises_fast(series->detect) ? EVIDENCE_FAST : EVIDENCE_NONE;
+		if (detect_rises_fast(series->detect))
+			return EVIDENCE_FAST;
+		return target_forever_glance(t, s, now) ? EVIDENCE_LEAKING : EVIDENCE_NONE;
 	}
 }
 
@@ -117,7 +120,7 @@ static void follow_classes(struct target *t, double now)
 {
 	for (size_t i = 0; i < t->nslots; i++) {
 		const struct slot *s = &t->slots[i];
-		enum evidence_interest interest = interest_in(t, s);
+		enum evidence_interest interest = interest_in(t, s, now);
 		double growth = s->series->verdict.rate_per_hour;
 		const struct evidence_class *c;
 

@@ -3,8 +3,9 @@
  * pipeline, not for others.
  *
  * The instances of now that are scraped are gone through for each finding (fleet.h).  An instance
- * leaks when it has a finding of the same kind under that class, or with that class among its
- * members: which of two classes that rise together names a finding is chance.
+ * leaks when it has a finding of the same kind (or another of goroutines that grow) under that
+ * class, or with that class among its members: which of two classes that rise together names a
+ * finding is chance.
  */
 #ifndef LEAKWATCH_PIPELINE_FLEET_H
 #define LEAKWATCH_PIPELINE_FLEET_H

@@ -4,6 +4,12 @@
 
 #include <math.h>
 
+/* Seconds, scaled with detect.window: between two glances; from one that found some to the second,
+ * and to those after it. */
+#define GLANCE_S (6 * 3600.0)
+#define SECOND_S 600.0
+#define AGAIN_S	 1800.0
+
 static const struct forever *found(const struct target *t, const struct series *s)
 {
 	struct evidence *e = target_evidence(t);
@@ -30,6 +36,30 @@ static bool is_growth(const struct series *s, const struct forever *f)
 	if (forever_grows(f))
 		return true;
 	return f->count >= FOREVER_LEAST && (double)f->count * 2 > s->value && is_suspected(s);
+}
+
+/* No routine profile says that a channel is nil. */
+static bool may_be(enum wait_kind wait)
+{
+	return wait == WAIT_CHAN_RECEIVE || wait == WAIT_CHAN_SEND || wait == WAIT_SELECT ||
+	       wait == WAIT_UNKNOWN;
+}
+
+bool target_forever_glance(const struct target *t, const struct slot *s, double now)
+{
+	double scale = t->rules->config->detect.window_s / 120;
+	struct evidence *e = target_evidence(t);
+	double looked = e ? forever_looked(evidence_forever(e)) : NAN;
+	const struct series *series = s->series;
+	const struct forever *f = found(t, series);
+	double again = GLANCE_S;
+
+	if (series->verdict.state != VERDICT_WATCHING || series->value < FOREVER_LEAST ||
+		is_healthy(series) || !may_be(s->class->example.wait))
+		return false;
+	if (f && (double)f->count * 2 > series->value)
+		again = f->before ? AGAIN_S : SECOND_S;
+	return isnan(looked) || now - looked >= again * scale;
 }
 
 void target_forever_seen(struct target *t)
@@ -86,7 +116,7 @@ void target_forever_facts(const struct target *t, const struct series *s, struct
 	if (!seen)
 		return;
 	f->wait = str_of(seen->state);
-	if (s->verdict.state >= VERDICT_SUSPECT)
+	if (s->verdict.state >= VERDICT_WATCHING)
 		return;
 	/* The detector sees nothing yet: what the looks saw. */
 	f->rate_per_hour = forever_rate(seen);

@@ -80,11 +80,13 @@ void target_stuck_seen(struct target *t, const struct series *s, const struct ev
 {
 	const struct stuck *row = target_stuck_soon(t, s);
 
-	if (!row || !is_of_row(c, row))
+	/* What is told ends when fewer are counted. */
+	if (!row || !is_of_row(c, row) || s->convoy)
 		return;
 	/* Of those that wait in both of two dumps nobody is the same: the lock is only busy. */
 	if ((c->survival && survival_dumps(c->survival) > 1 && c->count && c->result.cohort == 0) ||
-		(c->lock.before_at >= row->since && lock_moves(&c->lock)))
+		(c->lock.before_at >= row->since && lock_moves(&c->lock)) ||
+		lock_is_young(&c->lock, c->at - row->since))
 		stuck_moves(t->stuck, row->fingerprint, c->at);
 	else if (c->lock.before_at >= row->since && lock_grows(&c->lock))
 		stuck_stays(t->stuck, row->fingerprint);

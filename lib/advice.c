@@ -35,6 +35,16 @@ static const struct {
 		"Look for what they read from; each holds a thread of the process too."},
 };
 
+const char advice_forever[] =
+	"Growth: the channel that they wait for is nil, which blocks for ever: a field or a "
+	"variable that nobody made, or that was set to nil; or it is a select without cases.  "
+	"Look for where it should be made, and give them a way out, as ctx.Done().";
+
+const char advice_stuck[] =
+	"Growth: whoever holds the lock does not give it back.  Look for what the holder waits "
+	"for meanwhile (a network call, a channel, another lock that is taken in both orders), or "
+	"for a Lock without Unlock on one way out (use defer).";
+
 const char *advice_cause(enum wait_kind wait)
 {
 	return wait < WAIT_KINDS && waits[wait].cause ? waits[wait].cause : "";

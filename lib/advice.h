@@ -13,6 +13,10 @@
 const char *advice_cause(enum wait_kind wait);
 const char *advice_look_for(enum wait_kind wait);
 
+/* The same, written as a rule's hint: of what waits for what can never happen, and of what waits
+ * for a lock and does not get it. */
+extern const char advice_forever[], advice_stuck[];
+
 /*
  * A rule's hint taken apart at the words it is written with: "Normal: …", "Growth: …" and
  * "Look for …".  What is missing is ""; the slices are hint's.

@@ -416,6 +416,18 @@ static void place_stuck(struct finding_set *set, struct series *const *series, s
 	}
 }
 
+/* The detector may not know yet since when. */
+static void lead_waits(
+	struct finding_set *set, enum finding_kind kind, struct series *s, double since, double now)
+{
+	struct finding *f;
+
+	lead(set, kind, s, now);
+	f = named(set, kind, s->name);
+	if (isnan(f->since))
+		f->since = since;
+}
+
 /* Before the leaks: theirs is the better name. */
 static void place_waits(struct finding_set *set, struct series *const *series, size_t n, double now)
 {
@@ -425,9 +437,9 @@ static void place_waits(struct finding_set *set, struct series *const *series, s
 		if (s->kind != SERIES_CLASS || finding_of(set, s))
 			continue;
 		if (s->forever_since > 0 && !is_told_stuck(set, s))
-			lead(set, FINDING_FOREVER, s, now);
+			lead_waits(set, FINDING_FOREVER, s, s->forever_since, now);
 		else if (s->convoy)
-			lead(set, FINDING_CONVOY, s, now);
+			lead_waits(set, FINDING_CONVOY, s, s->stuck_since, now);
 	}
 }
 

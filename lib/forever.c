@@ -24,12 +24,15 @@ struct forever_set {
 	struct seen seen[FOREVER_MAX];
 	size_t nseen;
 	bool open;
-	double at;
+	double at, looked;
 };
 
 struct forever_set *forever_new(void)
 {
-	return xcalloc(1, sizeof(struct forever_set));
+	struct forever_set *set = xcalloc(1, sizeof(*set));
+
+	set->looked = NAN;
+	return set;
 }
 
 static void drop_seen(struct forever_set *set)
@@ -40,7 +43,7 @@ static void drop_seen(struct forever_set *set)
 	set->open = false;
 }
 
-void forever_forget(struct forever_set *set)
+static void drop_all(struct forever_set *set)
 {
 	drop_seen(set);
 	for (size_t i = 0; i < set->n; i++)
@@ -48,11 +51,17 @@ void forever_forget(struct forever_set *set)
 	set->n = 0;
 }
 
+void forever_forget(struct forever_set *set)
+{
+	drop_all(set);
+	set->looked = NAN;
+}
+
 void forever_free(struct forever_set *set)
 {
 	if (!set)
 		return;
-	forever_forget(set);
+	drop_all(set);
 	free(set);
 }
 
@@ -121,7 +130,8 @@ void forever_end(struct forever_set *set, bool whole)
 	}
 	for (size_t i = 0; i < n; i++)
 		next[i] = next_of(set, &set->seen[i]);
-	forever_forget(set);
+	drop_all(set);
+	set->looked = set->at;
 	memcpy(set->v, next, n * sizeof(*next));
 	set->n = n;
 }
@@ -160,6 +170,11 @@ const struct forever *forever_find(const struct forever_set *set, struct str cla
 			return &set->v[i];
 	}
 	return NULL;
+}
+
+double forever_looked(const struct forever_set *set)
+{
+	return set->looked;
 }
 
 size_t forever_count(const struct forever_set *set)

@@ -54,6 +54,8 @@ void forever_words(const struct forever *f, struct buf *out);
 
 /* Of the newest whole dump; NULL when none of that class wait so. */
 const struct forever *forever_find(const struct forever_set *set, struct str class);
+/* Unix time of the newest whole dump; NAN before the first of the process. */
+double forever_looked(const struct forever_set *set);
 size_t forever_count(const struct forever_set *set);
 const struct forever *forever_at(const struct forever_set *set, size_t i);
 

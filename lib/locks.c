@@ -33,6 +33,7 @@ struct locks {
 	struct waiters before[LOCKS_MAX]; /* of the last whole dump */
 	size_t nbefore;
 	double at, before_at;
+	uint32_t marked;
 	struct seen *seen;
 	size_t nseen, cap;
 };
@@ -47,6 +48,7 @@ static void clear(struct locks *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i].class);
 	l->n = l->nseen = 0;
+	l->marked = 0;
 }
 
 void locks_begin(struct locks *l, double at)
@@ -172,6 +174,7 @@ static void note_waiter(struct locks *l, const struct group *g, const char *clas
 	if (!lock)
 		return;
 	know_waiter(l, lock, g->id);
+	lock->minutes = MAX(lock->minutes, g->minutes);
 	if (lock->waiters++ == 0 && by < g->nframes) {
 		lock->class = xstrdup(class ? class : "");
 		snprintf(lock->by, sizeof(lock->by), "%.*s", STR_ARG(g->frames[by].func));
@@ -207,6 +210,8 @@ void locks_note(struct locks *l, const struct group *g, const struct stack *s, c
 {
 	if (g->id == 0)
 		return;
+	if (g->minutes && (l->marked == 0 || g->minutes < l->marked))
+		l->marked = g->minutes;
 	if (s->wait == WAIT_MUTEX)
 		note_waiter(l, g, class);
 	else
@@ -240,6 +245,7 @@ static void find_holders(struct locks *l)
 		struct str type = type_of(str_of(k->by));
 		uint64_t hash = hash64(type.p, type.len, 0);
 
+		k->marked = l->marked;
 		k->nobody = type.len && l->nseen < LOCKS_SEEN;
 		for (size_t j = 0; type.len && j < l->nseen; j++) {
 			const struct seen *s = &l->seen[j];
@@ -275,6 +281,11 @@ bool lock_moves(const struct lock *l)
 	return l->stayed < l->known && !lock_grows(l);
 }
 
+bool lock_is_young(const struct lock *l, double age_s)
+{
+	return l->waiters && l->minutes == 0 && l->marked && (l->marked + 1) * 60.0 <= age_s;
+}
+
 const struct lock *locks_worst(const struct locks *l, const char *class)
 {
 	const struct lock *worst = NULL;
@@ -287,6 +298,16 @@ const struct lock *locks_worst(const struct locks *l, const char *class)
 			worst = k;
 	}
 	return worst;
+}
+
+size_t locks_count(const struct locks *l)
+{
+	return l->n;
+}
+
+const struct lock *locks_at(const struct locks *l, size_t i)
+{
+	return i < l->n ? &l->v[i] : NULL;
 }
 
 /* "; 5 did at 03:10 (UTC), and all of those still do" */

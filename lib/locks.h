@@ -41,6 +41,8 @@ struct lock {
 	double before_at; /* Unix time of the dump before, if somebody waited for it then; or NAN */
 	uint64_t before; /* so many did */
 	size_t known, stayed; /* of so many of them that are known again so many still wait */
+	uint32_t minutes; /* that one has waited at least, as printed */
+	uint32_t marked; /* the shortest wait printed in the dump; 0: none is */
 	char *class; /* of the first that waits */
 	char by[LOCKS_TEXT]; /* the function that locks: main.(*shard).put */
 	uint64_t value; /* address of its receiver; 0 when it is no method, or not known */
@@ -65,9 +67,18 @@ void locks_forget(struct locks *l);
 bool lock_grows(const struct lock *l);
 /* Some of those of the dump before got it, and it is no queue that only becomes longer. */
 bool lock_moves(const struct lock *l);
+/*
+ * Nobody of those who wait has waited for age_s, though the same goroutines may: workers that take
+ * a lock by turns.  The runtime begins to count a wait with the first garbage collection that sees
+ * it; so one printed of anybody says that there was one so long ago, which would have seen these.
+ */
+bool lock_is_young(const struct lock *l, double age_s);
 /* Of the locks that goroutines of the class wait for the one with most, or NULL.  Until the next
  * locks_begin. */
 const struct lock *locks_worst(const struct locks *l, const char *class);
+/* All of them, in the order in which they were met. */
+size_t locks_count(const struct locks *l);
+const struct lock *locks_at(const struct locks *l, size_t i);
 /* Appends "12 wait for one lock in main.(*shard).put; may be held by goroutine 33 [IO wait] in
  * main.(*shard).flush; 5 did at 03:10 (UTC), and all of those still do". */
 void lock_words(const struct lock *l, struct buf *out);

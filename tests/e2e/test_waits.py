@@ -40,6 +40,7 @@ def test_what_can_never_go_on(service, daemon, receiver):
     assert re.search(r": main\.\(\*source\)\.poll blocks for ever: grows by [\d,.]+/(s|min|h), \d+ goroutines now", said["summary"]), said
     assert said["waits_on"] == "chan receive (nil chan)" and "forever.go:" in said["first_user_line"], said
     assert re.search(r"\d+ of \d+ wait for what can never happen", said["evidence"]), said
+    assert "the channel that they wait for is nil" in said["hint"], said
     facts.compare("forever", facts.of(alert), 2 * HOUR, broken.started, within=0.35)
     # A daemon that is killed takes nothing back, and says nothing twice.
     (row,) = d.command("alerts")["alerts"]
@@ -90,10 +91,20 @@ def test_who_holds_the_lock(service, daemon, receiver):
         assert names(receiver, name) in (["LockConvoy"], ["StuckGoroutines", "LockConvoy"]), receiver.describe()
         wait_until(lambda: standing(d, name) == ["LockConvoy"], 10, receiver.describe)
     assert not receiver.alerts(job="quiet"), receiver.describe()
+    assert "Look for what the holder waits for" in said["hint"], said
     # The flush comes to its end with the process: nobody waits any more.
     convoy.stop()
     convoy.start(fixed=True)
     wait_until(lambda: [a for a in receiver.alerts("resolved", job="convoy") if a["labels"]["alertname"] == "LockConvoy"], 60, receiver.describe)
+
+
+def test_where_nobody_may_look(service, daemon, receiver):
+    """Without dumps of single goroutines the counts tell that they are stuck, and the evidence why no more is known."""
+    convoy = service("convoy", "-rate", 8, "-no-dumps")
+    daemon([job("convoy", convoy)])
+    (alert,) = wait_until(lambda: receiver.alerts("firing", job="convoy"), 30, receiver.describe)
+    assert alert["labels"]["alertname"] == "StuckGoroutines", alert
+    assert "cannot be looked at one by one: /debug/pprof/goroutine is not there (404)" in alert["annotations"]["evidence"], alert
 
 
 def test_a_lock_that_is_only_busy(service, daemon, receiver):

@@ -33,6 +33,8 @@ struct service {
 	double conns; /* leaked client connections */
 	double sessions; /* goroutines of users */
 	double users;
+	double waiting; /* goroutines that wait for one mutex */
+	double polling; /* that receive from a nil channel */
 	double start;
 	bool no_metrics;
 	bool new; /* not scraped yet in this run */
@@ -50,7 +52,8 @@ static void dump(const struct service *s, struct buf *b)
 	double conns = floor(s->conns), sessions = floor(s->sessions);
 
 	buf_reset(b);
-	buf_addf(b, "goroutine profile: total %.0f\n", 2 * conns + sessions + 9);
+	buf_addf(b, "goroutine profile: total %.0f\n",
+		2 * conns + sessions + floor(s->waiting) + floor(s->polling) + 9);
 	record(b, conns, "0x43be36 0x4340f7 0x46c5c1 0x7a0001 0x46c5c1",
 		"#\t0x46c5c0\tinternal/poll.runtime_pollWait+0x80\t/go/src/runtime/netpoll.go:345\n"
 		"#\t0x7a0000\tnet/http.(*persistConn).readLoop+0xa5\t/go/src/net/http/"
@@ -60,6 +63,13 @@ static void dump(const struct service *s, struct buf *b)
 		"transport.go:2400\n");
 	record(b, sessions, "0x43be36 0x408a3b 0x408538 0x68551e 0x46c5c1",
 		"#\t0x68551d\tmain.(*session).wait+0x1d\t/src/app/session.go:38\n");
+	record(b, s->waiting, "0x43be36 0x45a1f2 0x47b0e1 0x47b2a1 0x68f101",
+		"#\t0x45a1f1\tsync.runtime_SemacquireMutex+0x24\t/go/src/runtime/sema.go:95\n"
+		"#\t0x47b0e0\tsync.(*Mutex).lockSlow+0x15c\t/go/src/sync/mutex.go:149\n"
+		"#\t0x47b2a0\tsync.(*Mutex).Lock+0x3d\t/go/src/sync/mutex.go:70\n"
+		"#\t0x68f100\tmain.(*journal).add+0x3d\t/src/app/journal.go:31\n");
+	record(b, s->polling, "0x43be36 0x408a3b 0x408538 0x68f201",
+		"#\t0x68f200\tmain.(*source).poll+0x1d\t/src/app/poll.go:12\n");
 	record(b, 8, "0x43be36 0x4340f7 0x50c5c1 0x7b0001 0x46c5c1",
 		"#\t0x50c5c0\tinternal/poll.runtime_pollWait+0x80\t/go/src/runtime/netpoll.go:345\n"
 		"#\t0x7b0000\tnet/http.(*conn).serve+0xa5\t/go/src/net/http/server.go:2092\n");
@@ -233,8 +243,9 @@ static struct scrape_target *watch(struct watcher *w, unsigned instance)
 }
 
 /* The old instance leaves; heir: the one that came before that, or NULL.  As app_targets.c does it.
+ * Inline: not all who include this deploy.
  */
-static void leave(struct watcher *w, struct scrape_target *old, struct scrape_target *heir)
+static inline void leave(struct watcher *w, struct scrape_target *old, struct scrape_target *heir)
 {
 	int64_t now_ms = (int64_t)(w->now * 1000);
 	struct target *t = scrape_target_user(old);

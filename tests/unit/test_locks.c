@@ -250,6 +250,39 @@ static void again(void **state)
 	}
 }
 
+/* Rows: what is printed of who waits, and of another goroutine. */
+static void young(void **state)
+{
+	static const struct {
+		const char *what, *waiter, *other;
+		double age_s;
+		bool young;
+	} rows[] = {
+		{"collected two minutes ago, and not seen then", "sync.Mutex.Lock",
+			"select, 2 minutes", 300, true},
+		{"that was before they came", "sync.Mutex.Lock", "select, 8 minutes", 300, false},
+		{"no collection is known of", "sync.Mutex.Lock", "select", 300, false},
+		{"it was seen", "sync.Mutex.Lock, 1 minutes", "select, 2 minutes", 300, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf text = BUF_INIT;
+		struct locks *l;
+
+		buf_addf(&text,
+			"goroutine 7 [%s]:\nsync.(*Mutex).lockSlow(0xc000100008)\n"
+			"\t/go/mutex.go:1 +0x1\nmain.f(0x1)\n\t/src/m.go:1 +0x1\n\n"
+			"goroutine 8 [%s]:\nmain.g(0x1)\n\t/src/m.go:7 +0x1\n\n",
+			rows[i].waiter, rows[i].other);
+		l = read_dump(text.p);
+		if (lock_is_young(locks_worst(l, "c"), rows[i].age_s) != rows[i].young)
+			fail_msg("%s", rows[i].what);
+		locks_free(l);
+		buf_release(&text);
+	}
+}
+
 /* More locks than are kept, and no lock at all. */
 static void bounded(void **state)
 {
@@ -279,6 +312,7 @@ int main(void)
 		cmocka_unit_test(value_gone),
 		cmocka_unit_test(left_locked),
 		cmocka_unit_test(again),
+		cmocka_unit_test(young),
 		cmocka_unit_test(bounded),
 	};
 

@@ -313,6 +313,8 @@ struct report *report_new(const struct classifier *c, bool stacks)
 	r->keep_stacks = stacks;
 	r->classes = map_new();
 	r->seen = map_new();
+	r->waiters = locks_new();
+	locks_begin(r->waiters, 0);
 	return r;
 }
 
@@ -424,6 +426,7 @@ void report_free(struct report *r)
 		free_maps(item.value);
 	map_free(r->classes, NULL);
 	map_free(r->seen, NULL);
+	locks_free(r->waiters);
 	map_free(r->states.map, NULL);
 	map_free(r->entries.map, NULL);
 	map_free(r->created_by.map, NULL);

@@ -103,6 +103,13 @@ static void add_note(const struct report *r, const struct report_view *view, str
 		buf_addc(&words, '\n');
 	}
 	buf_addstr(&words, view->note);
+	for (size_t i = 0; i < r->nfindings; i++) {
+		const struct report_finding *f = &r->findings[i];
+
+		buf_addf(&words, "%s: %.*s: ", report_finding_name(f), STR_ARG(f->class->name));
+		report_finding_words(r, f, &words);
+		buf_addc(&words, '\n');
+	}
 	report_add_losses(r, "", &words);
 	rest = buf_str(&words);
 	buf_adds(out, "<ul>\n");

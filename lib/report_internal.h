@@ -11,6 +11,7 @@
 #include "callers.h"
 #include "map.h"
 #include "report.h"
+#include "report_waits.h"
 #include "stack.h"
 
 #define REPORT_SEEN_MAX 65536 /* kinds of stacks whose class is remembered */
@@ -45,6 +46,7 @@ struct report_class {
 	uint64_t count;
 	uint32_t oldest_minutes;
 	uint64_t waiting[WAITING];
+	uint64_t never; /* wait for what can never happen */
 	struct table states, entries, created_by, locations, stuck;
 	struct table own; /* first frames of the service's own code */
 	struct table origins; /* where such code started them */
@@ -75,6 +77,9 @@ struct report {
 	uint64_t waiting[WAITING];
 	struct table states, entries, created_by, stuck;
 	struct table locks; /* by address: how many wait for it, and where one of them does */
+	struct locks *waiters; /* the same, with who may hold it */
+	struct report_finding findings[REPORT_FINDINGS]; /* after report_end, and a baseline */
+	size_t nfindings;
 	struct table callers[CALLER_DOINGS]; /* places that use an HTTP client, by what they do */
 	uint32_t longest_minutes;
 	const struct compare *baseline; /* or NULL */

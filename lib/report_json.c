@@ -263,6 +263,7 @@ json_t *report_json(const struct report *r)
 	json_object_set_new(o, "entries", table_json(&r->entries, FUNCTION_ROW));
 	json_object_set_new(o, "created_by", table_json(&r->created_by, FUNCTION_ROW));
 	json_object_set_new(o, "stuck", table_json(&r->stuck, STUCK_ROW));
+	json_object_set_new(o, "findings", report_findings_json(r));
 	json_object_set_new(o, "callers", callers_json(r));
 	json_object_set_new(o, "locks", locks_json(r));
 	if (r->baseline)

@@ -44,6 +44,9 @@ void report_look(
 		report_count_place(r, &c->origins, &g->creator, g->minutes, g->count);
 	if (g->lock)
 		count_lock(r, g, s, own);
+	if (g->flags & GROUP_NIL_CHAN)
+		c->never += g->count;
+	locks_note(r->waiters, g, s, c->name.p);
 	if (doing != CALLER_NONE)
 		report_count_place(r, &r->callers[doing], code, g->minutes, g->count);
 }
@@ -74,6 +77,8 @@ void report_judge(struct report *r)
 				.low = c->estimate.low,
 				.high = c->estimate.high};
 	}
+	locks_end(r->waiters);
+	report_find(r);
 }
 
 /* Of two answers the one that is known more closely. */
@@ -101,6 +106,7 @@ void report_baseline(struct report *r, const struct compare *c, struct str name,
 		class->change = compare_change_of(c, class->name);
 		take_rate_of_dumps(r, class);
 	}
+	report_find(r);
 }
 
 bool report_nobody_leaves(const struct report *r, const struct report_class *c)

@@ -125,6 +125,20 @@ static void add_waiting_line(const struct report *r, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+static void add_wait_finding(
+	const struct report *r, const struct report_finding *f, struct buf *out)
+{
+	struct buf words = BUF_INIT;
+
+	report_finding_words(r, f, &words);
+	buf_addf(out, "- **%s**: ", report_finding_name(f));
+	add_code(out, f->class->name);
+	buf_adds(out, ": ");
+	add_text(out, buf_str(&words));
+	buf_addc(out, '\n');
+	buf_release(&words);
+}
+
 static void add_summary(const struct report *r, const struct report_story *s,
 	const struct report_view *view, struct buf *out)
 {
@@ -146,6 +160,8 @@ static void add_summary(const struct report *r, const struct report_story *s,
 		report_add_age(out, r->stuck.sorted[i]->minutes);
 		buf_addc(out, '\n');
 	}
+	for (size_t i = 0; i < r->nfindings; i++)
+		add_wait_finding(r, &r->findings[i], out);
 	if (r->baseline) {
 		buf_adds(out, "- against ");
 		add_code(out, r->baseline_name);

@@ -31,6 +31,8 @@ static enum story_why why_of(const struct report *r, const struct report_class *
 		return STORY_AGED;
 	if (report_expect(c).excess > 0)
 		return STORY_EXCESS;
+	if (report_finding_of(r, c))
+		return STORY_STUCK;
 	for (size_t i = 0; i < c->stuck.n; i++) {
 		if (c->stuck.sorted[i]->count >= STUCK_MANY)
 			return STORY_STUCK;
@@ -39,8 +41,10 @@ static enum story_why why_of(const struct report *r, const struct report_class *
 }
 
 /* Within one kind of evidence, how much of it. */
-static double weight_of(const struct report_class *c, enum story_why why)
+static double weight_of(const struct report *r, const struct report_class *c, enum story_why why)
 {
+	const struct report_finding *f = report_finding_of(r, c);
+
 	switch (why) {
 	case STORY_GREW:
 	case STORY_AGED:
@@ -50,7 +54,7 @@ static double weight_of(const struct report_class *c, enum story_why why)
 	case STORY_EXCESS:
 		return report_expect(c).excess;
 	case STORY_STUCK:
-		return (double)c->stuck.sorted[0]->count;
+		return f ? (double)f->count : (double)c->stuck.sorted[0]->count;
 	case STORY_WAITS:
 		return (double)c->waiting[OVER_1M];
 	default:
@@ -68,7 +72,7 @@ struct report_story report_story(const struct report *r)
 	for (size_t i = 0; i < r->nclasses; i++) {
 		const struct report_class *c = r->sorted[i];
 		enum story_why why = why_of(r, c);
-		double weight = weight_of(c, why);
+		double weight = weight_of(r, c, why);
 
 		if (why == STORY_NOTHING || (best.class && why < best.why))
 			continue;
@@ -83,6 +87,7 @@ struct report_story report_story(const struct report *r)
 void report_story_words(const struct report *r, const struct report_story *s, struct buf *out)
 {
 	const struct report_class *c = s->class;
+	const struct report_finding *f = report_finding_of(r, c);
 
 	switch (s->why) {
 	case STORY_GREW:
@@ -110,8 +115,13 @@ void report_story_words(const struct report *r, const struct report_story *s, st
 		report_add_expect(c, out);
 		break;
 	case STORY_STUCK:
-		buf_adds(out, "They are stuck: they have waited a minute or more for a lock, or in "
-			      "what can never end");
+		if (f) {
+			buf_addf(out, "%s: ", report_finding_name(f));
+			report_finding_words(r, f, out);
+		} else {
+			buf_adds(out, "They are stuck: they have waited a minute or more for a "
+				      "lock, or in what can never end");
+		}
 		break;
 	default:
 		buf_adds(out, "Whether it grows, this dump cannot tell");
@@ -145,21 +155,27 @@ struct str report_what(const struct report_class *c)
 	return c->rule ? advice_of_hint(c->rule->hint).what : STR("");
 }
 
+/* The rule's hint; without one, of waits that never end, what is to be said of those. */
+static struct advice advice_of(const struct report_class *c)
+{
+	if (c->rule)
+		return advice_of_hint(c->rule->hint);
+	if (c->never * 2 > c->count)
+		return advice_of_hint(str_of(advice_forever));
+	return (struct advice){0};
+}
+
 struct str report_cause(const struct report_class *c)
 {
-	struct advice a = {0};
+	struct advice a = advice_of(c);
 
-	if (c->rule)
-		a = advice_of_hint(c->rule->hint);
 	return a.cause.len > 0 ? a.cause : str_of(advice_cause(wait_of(c)));
 }
 
 struct str report_look_for(const struct report_class *c)
 {
-	struct advice a = {0};
+	struct advice a = advice_of(c);
 
-	if (c->rule)
-		a = advice_of_hint(c->rule->hint);
 	if (a.look_for.len > 0 || a.cause.len > 0)
 		return a.look_for;
 	return str_of(advice_look_for(wait_of(c)));

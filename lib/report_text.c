@@ -128,6 +128,19 @@ static void add_waiting(const struct report *r, struct buf *out)
 	}
 }
 
+static void add_findings(const struct report *r, const struct report_view *view, struct buf *out)
+{
+	for (size_t i = 0; i < r->nfindings; i++) {
+		const struct report_finding *f = &r->findings[i];
+		struct buf words = BUF_INIT;
+
+		buf_addf(&words, "%s: %.*s: ", report_finding_name(f), STR_ARG(f->class->name));
+		report_finding_words(r, f, &words);
+		add_wrapped(out, buf_str(&words), 2, view->columns);
+		buf_release(&words);
+	}
+}
+
 static void add_states(const struct report_class *c, struct buf *out)
 {
 	if (c->states.n == 0)
@@ -277,6 +290,7 @@ void report_text(const struct report *r, const struct report_view *view, struct 
 
 	add_head(r, view, out);
 	add_waiting(r, out);
+	add_findings(r, view, out);
 	if (r->nclasses > 0)
 		buf_addf(out, "\n%9s %7s  %7s  %s\n", "COUNT", "SHARE", "OLDEST", "CLASS");
 	for (size_t i = 0; i < shown; i++)

@@ -109,7 +109,7 @@ static void json_has_the_keys_of_the_contract(void **state)
 		"{\"function\":\"net/http.(*Transport).dialConn\",\"count\":1}],"
 		"\"stuck\":[{\"state\":\"sync.Mutex.Lock\",\"count\":2,\"oldest_minutes\":1500},"
 		"{\"state\":\"select (no cases)\",\"count\":1,\"oldest_minutes\":70}],"
-		"\"callers\":[],\"locks\":[]}";
+		"\"findings\":[],\"callers\":[],\"locks\":[]}";
 	struct err err = ERR_INIT;
 	struct classifier *c = classifier_new(rules, ARRAY_LEN(rules), &err);
 	struct report *r = report_of(c, dump, false);
@@ -359,8 +359,8 @@ static void debug1_tells_less(void **state)
 		76);
 	assert_non_null(
 		strstr(out.p, "\"states\":[{\"state\":\"IO wait\",\"minutes\":0,\"count\":2}],"));
-	assert_non_null(
-		strstr(out.p, "\"created_by\":[],\"stuck\":[],\"callers\":[],\"locks\":[]}"));
+	assert_non_null(strstr(out.p,
+		"\"created_by\":[],\"stuck\":[],\"findings\":[],\"callers\":[],\"locks\":[]}"));
 	buf_release(&out);
 	json_decref(doc);
 	report_free(r);

@@ -43,5 +43,7 @@ int cmd_backup(int argc, char **argv)
 	r = store_backup(path, argv[optind], &err);
 	if (r == STORE_OPEN_OK)
 		return CMD_OK;
+	if (r == STORE_OPEN_FAILED)
+		cmd_db_explain(path, &err);
 	return cmd_error(r == STORE_OPEN_NEWER ? CMD_DATA : CMD_IO, argv, &err);
 }

@@ -2,7 +2,9 @@
 #include "clock.h"
 #include "notify.h"
 #include "safe.h"
+#include "xalloc.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char common_usage[] =
@@ -92,6 +95,43 @@ size_t cmd_plot_columns(void)
 	return shows_utf8() ? terminal_columns() : 0;
 }
 
+/* FILE's folder may not be written, and what a reader needs beside FILE is not there. */
+static bool cannot_be_joined(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? str_dup(str_n(path, (size_t)(slash - path + (slash == path))))
+			     : xstrdup("."),
+	     *index = xasprintf("%s-shm", path);
+	bool cannot =
+		access(path, R_OK) == 0 && access(index, F_OK) < 0 && access(folder, W_OK) < 0;
+
+	free(index);
+	free(folder);
+	return cannot;
+}
+
+void cmd_db_explain(const char *path, struct err *err)
+{
+	struct stat sb;
+	struct passwd *owner;
+
+	if (stat(path, &sb) < 0 && errno == ENOENT)
+		err_set(err,
+			"there is no %s: a daemon makes it when it starts, its storage.path is "
+			"to be given with --db",
+			path);
+	else if (access(path, R_OK) < 0 && errno == EACCES) {
+		owner = stat(path, &sb) == 0 ? getpwuid(sb.st_uid) : NULL;
+		err_set(err, "%s may not be read by you%s%s", path,
+			owner ? ", but by its owner, " : "", owner ? owner->pw_name : "");
+	} else if (cannot_be_joined(path))
+		err_set(err,
+			"%s has no -wal and -shm beside it, and you may not make them there: copy "
+			"it to a folder of your own; of a copy that 'leakwatch backup' made "
+			"neither is needed",
+			path);
+}
+
 int cmd_db_open(struct cmd_db *db)
 {
 	struct err err = ERR_INIT;
@@ -102,6 +142,7 @@ int cmd_db_open(struct cmd_db *db)
 	case STORE_OPEN_NEWER:
 		return cmd_error(CMD_DATA, db->argv, &err);
 	default:
+		cmd_db_explain(db->path, &err);
 		return cmd_error(CMD_IO, db->argv, &err);
 	}
 }

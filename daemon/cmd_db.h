@@ -32,6 +32,9 @@ struct cmd_db {
 bool cmd_db_options(struct cmd_db *db, int argc, char **argv, const char *usage, int *code);
 /* CMD_OK, or the exit code after telling why. */
 int cmd_db_open(struct cmd_db *db);
+/* Says it better than SQLite, where the file is missing, another user's, or in a folder that may
+ * not be written and so cannot be read: err stays as it is else. */
+void cmd_db_explain(const char *path, struct err *err);
 void cmd_db_close(struct cmd_db *db);
 /* CMD_IO after telling that the store could not be read. */
 int cmd_db_failed(struct cmd_db *db, const struct err *err);

@@ -1,4 +1,4 @@
-#include "survival.h"
+#include "survival_internal.h"
 #include "map.h"
 #include "xalloc.h"
 
@@ -8,9 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define REAL_WINDOW 120.0 /* the window_s of real time */
-#define MINUTES	    60.0
-#define HOURS	    3600.0
+#define MINUTES 60.0
+#define HOURS	3600.0
 
 #define SECOND_AFTER (10 * MINUTES)
 #define EVERY	     (30 * MINUTES)
@@ -32,35 +31,11 @@
 
 static const double spans[] = {1 * HOURS, 2 * HOURS, 4 * HOURS, 8 * HOURS, 12 * HOURS};
 
-struct member {
-	uint64_t id;
-	uint32_t stack;
-	uint16_t first, last; /* dumps that had it; once gone it stays gone */
-};
-
-struct sample {
-	struct member *v;
-	size_t n, cap, max;
-	uint64_t keep; /* ids whose hash is a multiple of it; a power of two */
-};
-
-struct survival {
-	double scale; /* real seconds for a second of the rules */
-	double run_start;
-	double at[SURVIVAL_DUMPS_MAX];
-	uint64_t newest[SURVIVAL_DUMPS_MAX];
-	size_t n; /* dumps that were whole */
-	bool open;
-	struct sample cohort; /* the first dump's; members of the cohort have last >= 1 */
-	struct sample others; /* came later; only to learn how long they live */
-	size_t settled; /* others below this place are sorted */
-};
-
 struct survival *survival_new(double window_s, double run_start)
 {
 	struct survival *s = xcalloc(1, sizeof(*s));
 
-	s->scale = window_s / REAL_WINDOW;
+	s->scale = window_s / SURVIVAL_WINDOW_S;
 	s->run_start = run_start;
 	s->cohort = (struct sample){.max = SURVIVAL_COHORT_MAX, .keep = 1};
 	s->others = (struct sample){.max = SURVIVAL_LIVES_MAX, .keep = 1};

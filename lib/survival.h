@@ -23,8 +23,9 @@
  * A cohort of fewer than 10 says nothing: another begins with the next dump, 10 minutes later.
  *
  * Pure; times are Unix seconds.  Lengths are of the detector's clock: all are scaled by
- * window_s / 120.  A restart of the process, or of the daemon, ends a cohort: free it and begin
- * anew.  The rule is from leakwatch-detect(7), SURVIVAL, where its costs are measured.
+ * window_s / 120.  A restart of the process ends a cohort: free it and begin anew; one of the
+ *daemon does not (survival_save).  The rule is from leakwatch-detect(7), SURVIVAL, where its costs
+ *are measured.
  *
  * Life cycle: survival_new; for each dump survival_begin, survival_see for each goroutine of the
  * class, survival_end (or survival_abandon when the dump was not whole); survival_judge after each;
@@ -33,7 +34,8 @@
 #ifndef LEAKWATCH_SURVIVAL_H
 #define LEAKWATCH_SURVIVAL_H
 
-#include "base.h"
+#include "buf.h"
+#include "err.h"
 
 /* A larger cohort is sampled by a hash of the id; survival is a ratio. */
 #define SURVIVAL_COHORT_MAX 4096
@@ -80,6 +82,19 @@ struct survival_result {
 void survival_judge(const struct survival *s, bool quick, struct survival_result *out);
 /* When the next dump is wanted: at once (t <= now), or later. */
 double survival_next(const struct survival *s, bool quick);
+/*
+ * Appends the cohort between two dumps as text, of letters, digits, "-" and "_", for survival_load
+ * to go on from; at most SURVIVAL_SAVED_MAX bytes, nothing when it would be more or has no dump.
+ * A sequence of numbers of 5-bit digits, the lowest first, 32 added to all but the last: version 1;
+ * window and start of the run, ms (the start + 1; 0: not known); dumps, each with its time (ms) and
+ * newest id less those of the one before; the stacks; the cohort, each with its id less the one
+ * before, its stack's place and its last dump; the others likewise, with their first one.
+ */
+#define SURVIVAL_SAVED_MAX 65536
+void survival_save(const struct survival *s, struct buf *out);
+/* NULL with err when it is not such a text, or of another window or run. */
+struct survival *survival_load(double window_s, double run_start, struct str text, struct err *err);
+
 /* Dumps of the cohort so far. */
 size_t survival_dumps(const struct survival *s);
 size_t survival_memory(const struct survival *s);

@@ -277,6 +277,119 @@ static void begins_anew(void **state)
 	survival_free(s);
 }
 
+static void assert_same(const struct survival_result *a, const struct survival_result *b)
+{
+	assert_int_equal(a->answer, b->answer);
+	assert_true(a->began == b->began);
+	assert_int_equal(a->cohort, b->cohort);
+	assert_int_equal(a->outlived, b->outlived);
+	assert_int_equal(a->stayed, b->stayed);
+	assert_int_equal(a->now, b->now);
+	assert_true(a->span_s == b->span_s);
+	assert_true(a->usual_life_s == b->usual_life_s ||
+		    (isnan(a->usual_life_s) && isnan(b->usual_life_s)));
+	assert_int_equal(a->sampled, b->sampled);
+}
+
+/* Saved and loaded between each two dumps, a cohort says what it would have said anyway. */
+static void goes_on_from_text(void **state)
+{
+	static const struct row kinds[] = {
+		{"few, half of them leak", 60, EXPONENTIAL, .5, .5, false, 0},
+		{"more than the sample holds", 1800, EXPONENTIAL, 6, .3, false, 0},
+		{"nobody stays", 300, EXPONENTIAL, .1, 0, false, 0},
+	};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		struct world *w = calloc(1, sizeof(*w));
+		struct survival *s = survival_new(120, T0 - 10 * H), *other = NULL;
+		struct survival_result one, two;
+		struct err err = ERR_INIT;
+		double step = H / kinds[k].per_hour, t = T0;
+
+		random_state = 7 + (uint32_t)k;
+		for (double b = T0 - 8 * H; b < T0 + 2 * H && w->n < 20000; b += step)
+			born(w, b, life_of(&kinds[k]));
+		for (int i = 0; i < 12; i++) {
+			struct buf text = BUF_INIT;
+
+			dump(s, w, t);
+			if (other)
+				dump(other, w, t);
+			survival_judge(s, false, &one);
+			if (other) {
+				survival_judge(other, false, &two);
+				assert_same(&one, &two);
+				assert_true(survival_next(s, false) == survival_next(other, false));
+			}
+			survival_save(other ? other : s, &text);
+			assert_in_range(text.len, 10, SURVIVAL_SAVED_MAX);
+			survival_free(other);
+			other = survival_load(120, T0 - 10 * H, buf_str(&text), &err);
+			assert_non_null(other);
+			t = survival_next(s, false);
+			buf_release(&text);
+		}
+		survival_free(s);
+		survival_free(other);
+		free(w);
+	}
+}
+
+/* Only for the same run and window; and whatever else stands there is refused. */
+static void other_texts(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct survival *s = survival_new(120, T0 - H), *other;
+	struct buf text = BUF_INIT, bad = BUF_INIT;
+	struct err err = ERR_INIT;
+	unsigned accepted = 0;
+
+	(void)state;
+	survival_save(s, &text);
+	assert_int_equal(text.len, 0); /* no dump yet */
+	for (int i = 0; i < 60; i++)
+		born(w, T0 - 60 * i, i % 3 ? INFINITY : 900);
+	for (int i = 0; i < 4; i++)
+		dump(s, w, T0 + 600 * i);
+	survival_save(s, &text);
+	assert_null(survival_load(120, T0 - H + 3, buf_str(&text), &err));
+	assert_string_equal(err.msg, "it is of another run of the process");
+	assert_null(survival_load(120, NAN, buf_str(&text), &err));
+	assert_null(survival_load(60, T0 - H, buf_str(&text), &err));
+	assert_string_equal(err.msg, "it was made with another detect.window");
+	assert_null(survival_load(120, T0 - H, STR(""), &err));
+	for (size_t n = 0; n < text.len; n++) {
+		assert_null(survival_load(120, T0 - H, str_sub(buf_str(&text), 0, n), &err));
+		assert_true(err.msg[0]);
+	}
+	buf_addstr(&bad, buf_str(&text));
+	buf_addc(&bad, 'A');
+	assert_null(survival_load(120, T0 - H, buf_str(&bad), &err));
+	random_state = 3;
+	for (int i = 0; i < 20000; i++) {
+		buf_reset(&bad);
+		buf_addstr(&bad, buf_str(&text));
+		for (int k = 0; k < 3; k++) {
+			double at = uniform(), c = uniform();
+
+			bad.p[(size_t)(at * (double)bad.len)] = (char)(c * 256);
+		}
+		other = survival_load(120, T0 - H, buf_str(&bad), &err);
+		if (!other)
+			continue;
+		accepted++; /* other numbers, and whole: it must be able to go on */
+		dump(other, w, T0 + 1e8 + i);
+		survival_free(other);
+	}
+	assert_true(accepted < 20000);
+	survival_free(s);
+	buf_release(&text);
+	buf_release(&bad);
+	free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +400,8 @@ int main(void)
 		cmocka_unit_test(schedule),
 		cmocka_unit_test(too_small),
 		cmocka_unit_test(begins_anew),
+		cmocka_unit_test(goes_on_from_text),
+		cmocka_unit_test(other_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,14 @@
 #include "pipeline_stuck.h"
 #include "store_fact.h"
 
-/* Where single goroutines are seen the counts alone say less, and least once a rule was applied. */
+/* Where the goroutines of what is suspected are seen the counts yield to them. */
 static void yield_counts(struct slot *s, const struct evidence_class *c)
 {
-	if (c->judged)
+	bool suspected = s->series->verdict.state >= VERDICT_SUSPECT ||
+			 c->interest >= EVIDENCE_SUSPECT;
+
+	if (suspected && c->survival && survival_dumps(c->survival) > 0)
 		detect_set_counts(s->series->detect, DETECT_COUNTS_YIELD);
-	else if (s->series->verdict.state >= VERDICT_SUSPECT || c->interest >= EVIDENCE_SUSPECT)
-		detect_set_counts(s->series->detect, DETECT_COUNTS_STRICT);
 }
 
 static void confirm(struct slot *s, struct evidence_class *c, int64_t at_ms)

@@ -9,8 +9,8 @@
  * Pure: time comes in with each sample, nothing is read from a clock.  Times are Unix seconds;
  * rates are per hour of real time also when the detector's clock is scaled (params.window_s).
  *
- * Where the goroutines themselves can be looked at (their ids, in dumps), the counts are held to a
- * stricter table (detect_set_counts), and what is seen of them makes a suspect leaking
+ * Where the goroutines themselves can be looked at (their ids, in dumps), the counts yield to that
+ * (detect_set_counts), and what is seen of them makes a suspect leaking
  * (detect_confirm).
  *
  * Life cycle: detect_new, detect_started and detect_zero_since before the first sample where they
@@ -105,13 +105,11 @@ void detect_sample(struct detect *d, double t, double value, double load);
 /* The process was found to have restarted at t. */
 void detect_restart(struct detect *d, double t);
 /*
- * What the counts alone may decide.  Where the goroutines behind the series are looked at, a rise
- * of less than a day becomes leaking by counts only when it is twentyfold (threefold over four days
- * of history), or urgent.  Once that look was had and did not find a leak (detect_confirm), counts
- * yield to it: only what is urgent, was there since the process began, or repeats in every run
- * still becomes leaking by them.  Not part of the record.
+ * What the counts alone may decide.  Where the goroutines behind the series are looked at, counts
+ * yield to what is seen of them (detect_confirm): only what is urgent, was there since the process
+ * began, or repeats in every run still becomes leaking by counts.  Not part of the record.
  */
-enum detect_counts { DETECT_COUNTS_DECIDE, DETECT_COUNTS_STRICT, DETECT_COUNTS_YIELD };
+enum detect_counts { DETECT_COUNTS_DECIDE, DETECT_COUNTS_YIELD };
 void detect_set_counts(struct detect *d, enum detect_counts counts);
 /*
  * It grew by hundreds, evenly, in the last 16 minutes: too young a rise for any table, and worth a

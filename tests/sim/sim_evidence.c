@@ -5,8 +5,8 @@
  *   sim_evidence --check    the same held against limits; ends in "N passed, N failed"
  *   sim_evidence --judge    judges series from standard input (tests/sim/survival.py writes them):
  *                           for each a line of first times, s: suspect and leaking by counts alone,
- *                           leaking by evidence alone, leaking by both (counts held to the strict
- *                           table), "-" for never; then the dumps taken
+ *                           leaking by evidence alone, leaking by both (counts yield to it), "-"
+ *                           for never; then the dumps taken
  *
  * A dump is perfect here: all ids, one class, no budget.  What the budget costs is not simulated.
  */
@@ -100,7 +100,6 @@ struct looker {
 	struct survival *s;
 	struct crowd crowd;
 	double run, suspected;
-	bool s_new; /* no dump of this suspicion yet */
 };
 
 static void forget(struct looker *k)
@@ -124,21 +123,15 @@ static bool look(struct looker *k, double t, struct told *out)
 		forget(k);
 	if (k->suspected < t)
 		return false;
-	if (!k->s) {
+	if (!k->s)
 		k->s = survival_new(120, T0 + k->run);
-		k->s_new = true;
-	}
 	if (survival_next(k->s, fast) > T0 + t)
 		return false;
 	take_dump(k->s, k->w, &k->crowd, t);
 	out->dumps++;
 	survival_judge(k->s, fast, &r);
 	if (r.answer != SURVIVAL_STAYS) {
-		if (r.span_s > 0)
-			detect_set_counts(k->d, DETECT_COUNTS_YIELD);
-		else if (survival_dumps(k->s) == 1 && k->s_new)
-			detect_set_counts(k->d, DETECT_COUNTS_STRICT);
-		k->s_new = false;
+		detect_set_counts(k->d, DETECT_COUNTS_YIELD);
 		return false;
 	}
 	survival_words(&r, why);

@@ -177,6 +177,7 @@ static const char *const look_ends[PIPELINE_LOOK_ENDS] = {
 	[PIPELINE_LOOK_BUDGET] = "budget",
 	[PIPELINE_LOOK_ABSENT] = "absent",
 	[PIPELINE_LOOK_FAILED] = "failed",
+	[PIPELINE_LOOK_OTHER] = "other_process",
 };
 
 static void put_work(struct app *a, struct buf *out)

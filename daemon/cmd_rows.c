@@ -162,7 +162,10 @@ static void cost_cb(void *arg, const struct store_fact *r)
 
 static void evidence_cb(void *arg, const struct store_fact *r)
 {
-	json_object_set_new(arg, "evidence", cmd_db_object(r->body));
+	json_t *told = cmd_db_object(r->body);
+
+	json_object_del(told, "cohort"); /* the daemon's own, and long */
+	json_object_set_new(arg, "evidence", told);
 }
 
 /* What one goroutine of each class holds, and what a look at single ones told, where that is known.

@@ -164,34 +164,6 @@ static void note_endpoints(struct target *t, const struct scrape_cycle *c)
 	}
 }
 
-/* Too many classes: said in the status as long as it is so. */
-static void note_other(struct target *t)
-{
-	uint64_t n = tally_in_other(t->tally);
-
-	if (n == 0)
-		return;
-	snprintf(t->dump_why, sizeof(t->dump_why),
-		"more than %u classes: %llu goroutines are put together in the class \"" TALLY_OTHER
-		"\" (limits.classes_per_target)",
-		(unsigned)t->rules->config->classes_max, (unsigned long long)n);
-}
-
-/* Dumps that cost too much: said in the status as long as it is so. */
-static void note_budget(struct target *t, const struct scrape_cycle *c)
-{
-	if (c->every > 1)
-		snprintf(t->dump_why, sizeof(t->dump_why),
-			"a dump takes %.0f ms, which is over scrape_budget: goroutines are asked "
-			"for in every %uth scrape only",
-			c->goroutines.took_ms, c->every);
-	if (c->every != t->every && (c->every > 1 || t->every > 1))
-		log_limited(LEVEL_INFO, t->instance,
-			"target %s/%s: a dump takes %.0f ms: 1 in %u scrapes asks for goroutines",
-			t->job_name, t->instance, c->goroutines.took_ms, c->every);
-	t->every = c->every;
-}
-
 static void note_state(struct target *t, const struct scrape_cycle *c)
 {
 	struct pipeline *p = t->p;
@@ -303,8 +275,8 @@ static void cycle_cb(void *arg, struct scrape_target *st, const struct scrape_cy
 	}
 	note_state(t, c);
 	if (t->dump_ok) {
-		note_budget(t, c);
-		note_other(t);
+		target_note_limits(t, c);
+		target_note_replicas(t);
 	}
 	target_judge(t, now, t->dump_ok, t->metrics_ok);
 	target_say_evidence(t);

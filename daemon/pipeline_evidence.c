@@ -14,7 +14,9 @@
 
 /* A look that could not be had is tried again after that long, scaled with detect.window. */
 #define AGAIN_S 600.0
-static struct inquiry *need_inquiry(struct target *t)
+/* … one that ended at another process, after this and more each time. */
+#define SOON_S 60.0
+struct inquiry *target_need_inquiry(struct target *t)
 {
 	struct inquiry *q = t->inquiry;
 
@@ -87,6 +89,7 @@ void target_inquiry_reset(struct target *t)
 	pause_new_run(&q->pause);
 	q->proof_absent = q->owes_cost = false;
 	q->again_at = 0;
+	q->odd = 0;
 	q->why[0] = '\0';
 }
 
@@ -125,7 +128,7 @@ static void follow_classes(struct target *t, double now)
 		const struct evidence_class *c;
 
 		if (interest != EVIDENCE_NONE)
-			need_inquiry(t);
+			target_need_inquiry(t);
 		if (!t->inquiry || !s->class)
 			continue;
 		evidence_follow(t->inquiry->evidence, str_of(s->series->name), interest,
@@ -180,6 +183,10 @@ void target_inquire(struct target *t, struct scrape_target *st)
 		return;
 	if (evidence_due(q->evidence) > now)
 		return;
+	if (target_takes_turns(t)) {
+		snprintf(q->why, sizeof(q->why), "several processes answer in turns");
+		return;
+	}
 	end_look(q); /* one that was cut off, with the scrape target that took it */
 	scrape_look(st, evidence_urgency(q->evidence));
 }
@@ -194,17 +201,40 @@ static const char *class_cb(void *arg, const struct group *g, const struct stack
 	return c ? c->name : NULL;
 }
 
-/* No dump now: counts decide alone, and the reason is told. */
-static void do_without(struct target *t, enum pipeline_look_end end, int64_t at_ms)
+/* No dump now, and when the next one may be had; the reason is told. */
+static void do_without(struct target *t, enum pipeline_look_end end, double again_s, int64_t at_ms)
 {
 	struct inquiry *q = t->inquiry;
 	double window_s = t->rules->config->detect.window_s;
 
 	t->p->looks.ended[end]++;
-	q->again_at = (double)at_ms / 1000 + AGAIN_S * window_s / 120;
+	q->again_at = (double)at_ms / 1000 + again_s * window_s / 120;
+	log_limited(end == PIPELINE_LOOK_OTHER ? LEVEL_WARNING : LEVEL_INFO, t->instance,
+		"target %s/%s: goroutines are not looked at: %s", t->job_name, t->instance, q->why);
+}
+
+/* None can be had: counts decide alone. */
+static void leave_to_counts(struct target *t, enum pipeline_look_end end, int64_t at_ms)
+{
 	hold_counts(t, DETECT_COUNTS_DECIDE);
-	log_limited(LEVEL_INFO, t->instance, "target %s/%s: goroutines are not looked at: %s",
-		t->job_name, t->instance, q->why);
+	do_without(t, end, AGAIN_S, at_ms);
+}
+
+/*
+ * A dump of another process says nothing for or against: it is asked for again soon.  Not so where
+ * they are all odd: then what they were held against is forgotten, and counts decide.
+ */
+static void pass_over(struct target *t, int64_t at_ms)
+{
+	struct inquiry *q = t->inquiry;
+
+	if (target_dumps_are_odd(t)) {
+		evidence_new_run(q->evidence);
+		q->odd = 0;
+		leave_to_counts(t, PIPELINE_LOOK_OTHER, at_ms);
+		return;
+	}
+	do_without(t, PIPELINE_LOOK_OTHER, q->odd * SOON_S, at_ms);
 }
 
 static enum look_part next_proof(struct target *t)
@@ -253,7 +283,7 @@ static enum look_part index_ended(
 			"a dump of its %llu goroutines one by one would stop it for about %.0f ms "
 			"in all, and evidence.max_pause is %.0f ms",
 			(unsigned long long)n, q->predicted_ms, limit_ms);
-		do_without(t, PIPELINE_LOOK_BUDGET, at_ms);
+		leave_to_counts(t, PIPELINE_LOOK_BUDGET, at_ms);
 		return next_proof(t);
 	}
 	q->dump_at_ms = at_ms;
@@ -296,15 +326,18 @@ static enum look_part dump_ended(
 	struct inquiry *q = t->inquiry;
 	const struct gdump_stats *s = gdump_stats(q->parser);
 	bool whole = dump_is_whole(q, e);
+	bool own = whole && target_dump_is_own(t, q->why, sizeof(q->why));
 
-	evidence_end(q->evidence, whole);
-	if (whole) {
+	evidence_end(q->evidence, own);
+	if (own) {
 		t->p->looks.ended[PIPELINE_LOOK_DUMP]++;
 		inquiry_keep_exhibit(q);
 		target_conclude(t, q->dump_at_ms);
+	} else if (whole) {
+		pass_over(t, at_ms);
 	} else {
-		do_without(t, e->status / 100 == 4 ? PIPELINE_LOOK_ABSENT : PIPELINE_LOOK_FAILED,
-			at_ms);
+		leave_to_counts(t,
+			e->status / 100 == 4 ? PIPELINE_LOOK_ABSENT : PIPELINE_LOOK_FAILED, at_ms);
 	}
 	/* It stopped the target also when we could not use it. */
 	q->owes_cost = e->up;

@@ -24,6 +24,11 @@ struct evidence *target_evidence(const struct target *t);
 const char *target_unseen_why(const struct target *t);
 /* Adds what is known, or why nothing is, to the reasons of suspects; after each judging. */
 void target_say_evidence(struct target *t);
+/*
+ * What the store knows of the target's suspects (their cohorts) goes on, where the process is still
+ * the one whose start is known; before samples are replayed.  0, or -1 with err.
+ */
+int target_restore_evidence(struct target *t, struct store *store, struct err *err);
 /* What is known of a class beside its count, for its alert; slices hold until the next call. */
 void target_add_facts(struct target *t, const struct slot *s, struct notify_facts *f);
 /* An exhibit that was kept goes to the alerts of the target that have none; within a cycle. */

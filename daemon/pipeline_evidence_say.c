@@ -1,4 +1,5 @@
 /* What was seen of single goroutines, as reasons and alerts say it and exhibits show it. */
+#include "evidence_json.h"
 #include "pipeline_evidence.h"
 #include "pipeline_forever.h"
 #include "pipeline_inquiry.h"

@@ -15,6 +15,7 @@ struct inquiry {
 	struct pause pause;
 	double again_at; /* no look before; Unix time */
 	char why[ERR_MAX]; /* why the last dump could not be had; "" when it was */
+	unsigned odd; /* dumps of other processes, in a row */
 
 	/* the look under way */
 	struct buf page;
@@ -40,6 +41,8 @@ struct inquiry {
 	struct buf words; /* of target_add_facts */
 };
 
+/* Makes it when there is none. */
+struct inquiry *target_need_inquiry(struct target *t);
 /* pipeline_conclude.c: verdicts and rows from what a look told of each class that is followed. */
 void target_conclude(struct target *t, int64_t at_ms);
 /* pipeline_evidence_say.c: the dump that was read is the one that alerts show. */

@@ -12,6 +12,7 @@
 #include "map.h"
 #include "pipeline.h"
 #include "pipeline_host.h"
+#include "pipeline_origin.h"
 #include "pipeline_slot.h"
 #include "prom.h"
 #include "store_batch.h"
@@ -79,6 +80,7 @@ struct target {
 	int64_t run_id, run_start_ms, run_first_ms;
 	int64_t run_stored, target_at_ms; /* run and time of the rows last stored */
 	bool run_told; /* that row has the version */
+	struct replicas replicas;
 	uint64_t *before; /* counts by class before this body: a restart without a start time */
 	size_t nbefore;
 	uint64_t total_before;

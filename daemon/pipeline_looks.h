@@ -16,6 +16,7 @@ enum pipeline_look_end {
 	PIPELINE_LOOK_BUDGET, /* it would have stopped the target for too long */
 	PIPELINE_LOOK_ABSENT, /* 4xx */
 	PIPELINE_LOOK_FAILED, /* no answer, another body, or a cut one */
+	PIPELINE_LOOK_OTHER, /* the dump was another process's */
 	PIPELINE_LOOK_ENDS
 };
 struct pipeline_looks {

@@ -55,5 +55,7 @@ void target_restore_findings(struct target *t);
 
 /* pipeline_view.c */
 void target_note_view(struct target *t, const struct scrape_cycle *c);
+/* Of a whole dump: too many classes, or one that costs too much, is said in the status. */
+void target_note_limits(struct target *t, const struct scrape_cycle *c);
 
 #endif

@@ -1,4 +1,5 @@
 /* A target takes over what the store has of it. */
+#include "pipeline_evidence.h"
 #include "pipeline_load.h"
 #include "pipeline_forever.h"
 #include "pipeline_releases.h"
@@ -343,7 +344,7 @@ int target_take_loaded(struct target *t, int64_t now_ms, struct err *err)
 		t->run_start = (double)row->run.start_ms / 1000;
 	for (const struct row_series *r = row->series; r; r = r->next)
 		restore_series(t, row, r);
-	if (replay_samples(t, err) ||
+	if (target_restore_evidence(t, t->p->loaded->store, err) || replay_samples(t, err) ||
 		store_load_all_runs(t->p->loaded->store, t->id, run_cb, t, err))
 		return -1;
 	for (size_t i = 0; i < t->nslots; i++) {

@@ -423,6 +423,8 @@ bool target_restarted(struct target *t, double *at)
 	double now = (double)t->p->now_ms / 1000;
 	bool known = !isnan(t->run_start);
 
+	if (!isnan(start))
+		target_note_start(t, start);
 	if (succeeded(t, start, now, at))
 		return true;
 	if (!isnan(start)) {

@@ -1,6 +1,8 @@
+#include "log.h"
 #include "pipeline_reload.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct pipeline_endpoint endpoint(const struct scrape_endpoint *e, bool usable)
@@ -19,6 +21,44 @@ void target_note_view(struct target *t, const struct scrape_cycle *c)
 	t->lost = c->goroutines.up && !t->between ? gdump_stats(t->gdump)->lost : 0;
 	t->skipped += c->skipped;
 }
+
+/* ---- what the status says of reading its dumps ---- */
+
+/* Too many classes: said in the status as long as it is so. */
+static void note_other(struct target *t)
+{
+	uint64_t n = tally_in_other(t->tally);
+
+	if (n == 0)
+		return;
+	snprintf(t->dump_why, sizeof(t->dump_why),
+		"more than %u classes: %llu goroutines are put together in the class \"" TALLY_OTHER
+		"\" (limits.classes_per_target)",
+		(unsigned)t->rules->config->classes_max, (unsigned long long)n);
+}
+
+/* Dumps that cost too much: said in the status as long as it is so. */
+static void note_budget(struct target *t, const struct scrape_cycle *c)
+{
+	if (c->every > 1)
+		snprintf(t->dump_why, sizeof(t->dump_why),
+			"a dump takes %.0f ms, which is over scrape_budget: goroutines are asked "
+			"for in every %uth scrape only",
+			c->goroutines.took_ms, c->every);
+	if (c->every != t->every && (c->every > 1 || t->every > 1))
+		log_limited(LEVEL_INFO, t->instance,
+			"target %s/%s: a dump takes %.0f ms: 1 in %u scrapes asks for goroutines",
+			t->job_name, t->instance, c->goroutines.took_ms, c->every);
+	t->every = c->every;
+}
+
+void target_note_limits(struct target *t, const struct scrape_cycle *c)
+{
+	note_budget(t, c);
+	note_other(t);
+}
+
+/* ---- its worst classes ---- */
 
 /* How much there is to worry about: a held leak is one still, a suspect may be. */
 static int weight(enum verdict_state s)

@@ -21,6 +21,7 @@ struct evidence {
 	uint64_t goroutines, frames, newest;
 	struct locks *locks;
 	struct forever_set *forever;
+	struct origin *origin;
 	struct arena work;
 };
 
@@ -64,6 +65,7 @@ struct evidence *evidence_new(double window_s)
 	e->window_s = window_s;
 	e->locks = locks_new();
 	e->forever = forever_new();
+	e->origin = origin_new();
 	return e;
 }
 
@@ -94,6 +96,7 @@ void evidence_free(struct evidence *e)
 	arena_release(&e->work);
 	locks_free(e->locks);
 	forever_free(e->forever);
+	origin_free(e->origin);
 	free(e);
 }
 
@@ -178,7 +181,7 @@ void evidence_follow(struct evidence *e, struct str class, enum evidence_interes
 	} else if (now - c->wanted_at > linger && !e->open) {
 		survival_free(c->survival);
 		c->survival = NULL;
-		c->judged = c->open_suspicion = false;
+		c->open_suspicion = false;
 	}
 }
 
@@ -190,6 +193,30 @@ void evidence_want(struct evidence *e, struct str class, double at)
 		c->look_at = at;
 }
 
+double evidence_window(const struct evidence *e)
+{
+	return e->window_s;
+}
+
+void evidence_take(struct evidence *e, struct str class, struct survival *s,
+	const struct evidence_proof *proof)
+{
+	struct evidence_class *c = evidence_find(e, class);
+
+	if (!c)
+		c = add_class(e, class, EVIDENCE_SUSPECT, 0);
+	if (!c) {
+		survival_free(s);
+		return;
+	}
+	survival_free(c->survival);
+	c->survival = s;
+	c->proof = *proof;
+	c->open_suspicion = true;
+	survival_judge(s, false, &c->result);
+	c->wanted_at = c->result.began; /* until it is followed */
+}
+
 void evidence_new_run(struct evidence *e)
 {
 	for (size_t i = 0; i < e->n; i++)
@@ -199,6 +226,7 @@ void evidence_new_run(struct evidence *e)
 	e->open = e->open_proof = false;
 	locks_forget(e->locks);
 	forever_forget(e->forever);
+	origin_forget(e->origin);
 }
 
 static double usual_due(const struct evidence_class *c)
@@ -249,6 +277,7 @@ void evidence_begin(struct evidence *e, double t, evidence_class_cb *class_of, v
 	locks_begin(e->locks, t);
 	forever_begin(e->forever, t);
 	e->goroutines = e->frames = e->newest = 0;
+	origin_begin(e->origin);
 	for (size_t i = 0; i < e->n; i++) {
 		struct evidence_class *c = e->v[i];
 
@@ -291,6 +320,7 @@ static void group_cb(void *arg, const struct group *g)
 	e->goroutines += g->count;
 	e->frames += g->nframes * g->count;
 	e->newest = MAX(e->newest, g->id);
+	origin_see(e->origin, g);
 	arena_reset(&e->work);
 	stack_from_group(&e->work, g, false, &s);
 	class = e->class_of(e->arg, g, &s);
@@ -342,18 +372,30 @@ static void take_numbers(struct evidence_class *c, const struct locks *locks, do
 	free(next);
 }
 
-void evidence_end(struct evidence *e, bool whole)
+uint64_t evidence_counted(const struct evidence_class *c)
+{
+	return c->next ? c->next->count : 0;
+}
+
+void evidence_origin(const struct evidence *e, struct origin_result *out)
+{
+	origin_judge(e->origin, out);
+}
+
+void evidence_end(struct evidence *e, bool counts)
 {
 	if (!e->open)
 		return;
 	e->open = false;
-	if (whole)
+	if (counts) {
 		locks_end(e->locks);
-	forever_end(e->forever, whole);
+		origin_take(e->origin);
+	}
+	forever_end(e->forever, counts);
 	for (size_t i = 0; i < e->n; i++) {
 		struct evidence_class *c = e->v[i];
 
-		if (!whole) {
+		if (!counts) {
 			free_class(c->next);
 			c->next = NULL;
 			if (c->survival)
@@ -365,7 +407,6 @@ void evidence_end(struct evidence *e, bool whole)
 			continue;
 		survival_end(c->survival, e->newest);
 		survival_judge(c->survival, c->interest == EVIDENCE_FAST, &c->result);
-		c->judged |= c->result.span_s > 0 && c->result.cohort >= PROVEN_LEAST;
 	}
 }
 

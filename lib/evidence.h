@@ -21,6 +21,7 @@
 #include "forever.h"
 #include "gdump.h"
 #include "locks.h"
+#include "origin.h"
 #include "stack.h"
 #include "survival.h"
 
@@ -63,7 +64,6 @@ struct evidence_class {
 	struct survival *survival; /* NULL while no cohort is kept */
 	struct survival_result result; /* after the newest dump */
 	bool open_suspicion; /* there was one, and its linger is not over */
-	bool judged; /* a rule of survival was applied in this suspicion */
 	struct evidence_proof proof;
 	uint64_t proven_next; /* of the profile that is being read */
 	/* The newest dump; at is NAN before the first. */
@@ -103,8 +103,12 @@ typedef const char *evidence_class_cb(void *arg, const struct group *g, const st
 
 void evidence_begin(struct evidence *e, double t, evidence_class_cb *class_of, void *arg);
 struct gdump_sink evidence_sink(struct evidence *e);
-/* A dump that was not whole tells nothing. */
-void evidence_end(struct evidence *e, bool whole);
+/* Of the dump that is being read, before its end: how many of a class (0: none is followed), and
+ * whether it is another process's than the last one that counted. */
+uint64_t evidence_counted(const struct evidence_class *c);
+void evidence_origin(const struct evidence *e, struct origin_result *out);
+/* A dump that was not whole, or is another process's, tells nothing: false. */
+void evidence_end(struct evidence *e, bool counts);
 /* Of the newest dump, whole or not: goroutines, and their frames. */
 uint64_t evidence_goroutines(const struct evidence *e);
 uint64_t evidence_frames(const struct evidence *e);
@@ -128,13 +132,11 @@ bool evidence_is_proven(const struct evidence_class *c);
 /* The same by what they wait for: a nil channel or an empty select needs no statistics. */
 bool evidence_never_ends(const struct evidence_class *c);
 
-/*
- * Appends what is known of the class as sentences' parts, separated by "; ": survival, the
- * collector's word; nothing when nothing is.
+/* A suspicion goes on with a cohort, which it takes, and the collector's word (evidence_restore).
  */
-void evidence_words(const struct evidence_class *c, struct buf *out);
-/* Appends it as one JSON object (leakwatch-sql(7), evidence). */
-void evidence_json(const struct evidence_class *c, struct buf *out);
+void evidence_take(struct evidence *e, struct str class, struct survival *s,
+	const struct evidence_proof *proof);
+double evidence_window(const struct evidence *e); /* as evidence_new was given it */
 
 size_t evidence_count(const struct evidence *e);
 struct evidence_class *evidence_at(struct evidence *e, size_t i);

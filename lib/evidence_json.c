@@ -1,5 +1,5 @@
 /* What is known of a class, for people and as JSON. */
-#include "evidence.h"
+#include "evidence_json.h"
 #include "json.h"
 
 #include <math.h>
@@ -97,6 +97,18 @@ static json_t *lock_json(const struct lock *l)
 		"known_before", (json_int_t)l->known, "known_stayed", (json_int_t)l->stayed);
 }
 
+static json_t *cohort_json(const struct evidence_class *c)
+{
+	struct buf text = BUF_INIT;
+	json_t *cohort;
+
+	if (c->survival)
+		survival_save(c->survival, &text);
+	cohort = text.len ? json_str(buf_str(&text)) : json_null();
+	buf_release(&text);
+	return cohort;
+}
+
 void evidence_json(const struct evidence_class *c, struct buf *out)
 {
 	json_t *doc = json_object();
@@ -119,6 +131,39 @@ void evidence_json(const struct evidence_class *c, struct buf *out)
 		c->proof.asked ? json_pack("{s:I,s:I}", "proven", (json_int_t)c->proof.proven, "of",
 					 (json_int_t)c->proof.of)
 			       : json_null());
+	json_object_set_new(doc, "cohort", cohort_json(c));
 	json_write(doc, out);
 	json_decref(doc);
+}
+
+/* What the collector said, as evidence_json has it. */
+static void read_proof(const json_t *doc, struct evidence_proof *p)
+{
+	const json_t *row = json_object_get(doc, "collector");
+	json_int_t proven = json_integer_value(json_object_get(row, "proven"));
+	json_int_t of = json_integer_value(json_object_get(row, "of"));
+
+	if (json_is_object(row) && proven >= 0 && of >= proven)
+		*p = (struct evidence_proof){
+			.asked = true, .proven = (uint64_t)proven, .of = (uint64_t)of};
+}
+
+int evidence_restore(
+	struct evidence *e, struct str class, struct str body, double run_start, struct err *err)
+{
+	json_t *doc = json_read(body, err);
+	const char *cohort = doc ? json_string_value(json_object_get(doc, "cohort")) : NULL;
+	struct evidence_proof proof = {.asked = false};
+	struct survival *s = NULL;
+	int rc = doc ? 0 : -1;
+
+	if (cohort) {
+		read_proof(doc, &proof);
+		s = survival_load(evidence_window(e), run_start, str_of(cohort), err);
+		rc = s ? 0 : -1;
+	}
+	if (s)
+		evidence_take(e, class, s, &proof);
+	json_decref(doc);
+	return rc;
 }

@@ -1,5 +1,5 @@
 /* Dumps of single goroutines, tallied for the classes that are suspected. */
-#include "evidence.h"
+#include "evidence_json.h"
 #include "json.h"
 #include "xalloc.h"
 
@@ -248,6 +248,72 @@ static void asked_anew(void **state)
 	evidence_free(e);
 }
 
+/* After a restart of ours a suspicion goes on where its row left it: with its cohort, and without
+ * asking the collector again; not so for another process. */
+static void restored(void **state)
+{
+	static const char row[] = "{\"count\":3,\"cohort\":\"!\",\"collector\":null}";
+	struct evidence *e = evidence_new(120), *other = evidence_new(120);
+	struct buf json = BUF_INIT;
+	struct err err = ERR_INIT;
+	uint64_t count = 20;
+
+	(void)state;
+	evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, T0 - 60);
+	feed(e, T0, some, true);
+	feed(e, T0 + 600, some, true);
+	evidence_proof_begin(e, class_cb, NULL);
+	evidence_proof_end(e, true, count_cb, &count);
+	evidence_json(evidence_find(e, STR("main.leak")), &json);
+	assert_int_equal(
+		evidence_restore(other, STR("main.leak"), buf_str(&json), T0 - 60, &err), 0);
+	evidence_follow(other, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0 + 660, T0 - 60);
+	assert_true(evidence_due(other) == evidence_due(e));
+	assert_false(evidence_wants_proof(other));
+	assert_int_equal(survival_dumps(evidence_find(other, STR("main.leak"))->survival), 2);
+	evidence_new_run(other);
+	assert_int_equal(
+		evidence_restore(other, STR("main.leak"), buf_str(&json), T0 + 60, &err), -1);
+	assert_int_equal(evidence_restore(other, STR("main.leak"), str_of(row), T0, &err), -1);
+	assert_int_equal(evidence_restore(other, STR("main.leak"), STR("{"), T0, &err), -1);
+	assert_int_equal(evidence_restore(other, STR("main.leak"), STR("{}"), T0, &err), 0);
+	assert_int_equal(evidence_count(other), 0);
+	buf_release(&json);
+	evidence_free(e);
+	evidence_free(other);
+}
+
+/* What another process said is neither for nor against: the cohort is as if it had not been read.
+ */
+static void another_process(void **state)
+{
+	static const char theirs[] =
+		"goroutine 1 [running]:\nmain.main()\n\t/src/m.go:1 +0x1\n\n"
+		"goroutine 7 [chan receive]:\nmain.leak(0xc1)\n\t/src/m.go:9 +0x1\n"
+		"created by main.serve in goroutine 5\n\t/src/m.go:3 +0x1\n\n"
+		"goroutine 8 [chan receive]:\nmain.leak(0xc2)\n\t/src/m.go:9 +0x1\n"
+		"created by main.other in goroutine 1\n\t/src/m.go:3 +0x1\n\n";
+	struct evidence *e = evidence_new(120);
+	struct gdump_sink sink = evidence_sink(e);
+	struct gdump *g = gdump_new(&sink);
+	struct origin_result r;
+
+	(void)state;
+	evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, NAN);
+	feed(e, T0, some, true);
+	evidence_begin(e, T0 + 600, class_cb, NULL);
+	gdump_feed(g, theirs, strlen(theirs));
+	assert_int_equal(gdump_finish(g, NULL), 0);
+	assert_int_equal(evidence_counted(evidence_find(e, STR("main.leak"))), 2);
+	evidence_origin(e, &r);
+	assert_true(r.other);
+	evidence_end(e, false);
+	assert_int_equal(evidence_find(e, STR("main.leak"))->count, 3);
+	assert_int_equal(survival_dumps(evidence_find(e, STR("main.leak"))->survival), 1);
+	gdump_free(g);
+	evidence_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +323,8 @@ int main(void)
 		cmocka_unit_test(lingers),
 		cmocka_unit_test(wanted),
 		cmocka_unit_test(asked_anew),
+		cmocka_unit_test(restored),
+		cmocka_unit_test(another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

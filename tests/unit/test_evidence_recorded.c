@@ -3,7 +3,7 @@
  * with the routine profile of the same moment; fixtures/lost), and, where they are at hand, those
  * of ../shared/samples from Go 1.26 and 1.27 (LEAKWATCH_SAMPLES).
  */
-#include "evidence.h"
+#include "evidence_json.h"
 #include "pprof_index.h"
 #include "xalloc.h"
 

@@ -251,6 +251,18 @@ static void copy_house(struct writer *w)
 	w->stats.damaged = w->house.damage[0] && strcmp(w->house.why, w->house.damage) == 0;
 }
 
+/* A batch has come while the house is kept. */
+static bool wanted(void *arg)
+{
+	struct writer *w = arg;
+	bool yes;
+
+	pthread_mutex_lock(&w->lock);
+	yes = w->queue.first || w->stopping;
+	pthread_mutex_unlock(&w->lock);
+	return yes;
+}
+
 /* What is done in idle time, without the lock: when it is due again, in milliseconds. */
 static uint64_t keep_house(struct writer *w, bool over)
 {
@@ -407,6 +419,8 @@ struct writer *writer_new(struct event_base *base, struct store *store,
 	w->house.keep = config->keep;
 	w->house.max_size = config->max_size;
 	w->house.min_free = config->min_free;
+	w->house.wanted = wanted;
+	w->house.wanted_arg = w;
 	w->told_ok = w->stats.ok = w->stats.room = true;
 	w->joined = true;
 	list_init(&w->queue);

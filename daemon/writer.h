@@ -18,7 +18,7 @@
  * later.
  *
  * In idle time it folds samples into buckets and deletes what is past retention, a few rows at a
- * time: as many as take about 25 ms on this disk with all of a transaction, so that a batch never
+ * time: as many as take about 15 ms on this disk with all of a transaction, so that a batch never
  * waits long for it.  What they read is in memory by then: the second thread has read it ahead.
  *
  * A file over max_size keeps less, all retention cut in the same proportion, until it fits; while
@@ -58,7 +58,7 @@ struct writer_stats {
 	uint64_t folded; /* buckets made */
 	uint64_t pruned; /* rows deleted by age */
 	double longest_ms, last_ms; /* of a transaction with batches */
-	double longest_bite_ms; /* of one that folds or deletes */
+	double longest_bite_ms; /* of one that folds or deletes: what a batch may have to wait */
 	uint64_t moves, move_errors; /* of the write-ahead log into the file */
 	double longest_move_ms; /* nothing waits for it */
 	int64_t wal_bytes;

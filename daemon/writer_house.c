@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BITE_ROWS     400 /* of one transaction, however fast the disk */
-#define BITE_LONG_MS  25 /* the next one does less */
-#define BITE_SHORT_MS 15 /* the next one may do more */
+#define BITE_ROWS     160 /* of one transaction, so that its pages fit SQLite's cache */
+#define BITE_LONG_MS  16 /* the next one does less */
+#define BITE_SHORT_MS 10 /* the next one may do more */
 #define WORK_MIN_MS   1.0
-#define WORK_MAX_MS   15.0
+#define WORK_MAX_MS   8.0
+#define SHRINK_MS     15 /* of small transactions, one after the other */
 #define SHRINK_PAGES  4 /* of one transaction */
 #define SQUEEZE_STEP  0.9
 #define SQUEEZE_MIN   0.01
@@ -40,6 +41,16 @@ static void begin_bite(struct house *h)
 	h->enough_us = h->begun_us + (uint64_t)(h->work_ms * 1000);
 }
 
+static double end_stretch(struct house *h, enum house_bite what)
+{
+	double took = (double)(clock_mono_us() - h->begun_us) / 1000;
+
+	h->longest_bite_ms = MAX(h->longest_bite_ms, took);
+	if (h->on_bite)
+		h->on_bite(h->arg, what, took);
+	return took;
+}
+
 /*
  * A bite works for some milliseconds and is then committed, which takes as long again on a slow
  * disk: how long it may work is learnt from how long all of it took, so that none holds up a batch
@@ -47,15 +58,17 @@ static void begin_bite(struct house *h)
  */
 static void end_bite(struct house *h, enum house_bite what)
 {
-	double took = (double)(clock_mono_us() - h->begun_us) / 1000;
+	double took = end_stretch(h, what);
 
 	if (took > BITE_LONG_MS)
 		h->work_ms = MAX(h->work_ms / 2, WORK_MIN_MS);
 	else if (took < BITE_SHORT_MS)
 		h->work_ms = MIN(h->work_ms * 1.1, WORK_MAX_MS);
-	h->longest_bite_ms = MAX(h->longest_bite_ms, took);
-	if (h->on_bite)
-		h->on_bite(h->arg, what, took);
+}
+
+static bool is_wanted(const struct house *h)
+{
+	return h->wanted && h->wanted(h->wanted_arg);
 }
 
 static int64_t squeezed(const struct house *h, int64_t keep_ms)
@@ -78,28 +91,38 @@ static void note_damage(struct house *h, int64_t result, const struct err *err)
 		snprintf(h->damage, sizeof(h->damage), "%s", err->msg);
 }
 
-/* A few buckets, then a few old rows; true when there may be more at once. */
-static bool fold_and_prune(struct house *h, int64_t wall_ms)
+/* A few buckets; true when there may be more at once. */
+static bool fold(struct house *h, int64_t wall_ms)
 {
-	struct store_keep keep = kept(h);
-	bool again = false, more = false;
 	struct err err = ERR_INIT;
-	int64_t folded = 0, pruned;
+	bool again = false;
+	int64_t folded;
 
 	h->damage[0] = '\0';
-	if (keep.fold) {
-		begin_bite(h);
-		folded = store_fold(h->store, wall_ms, BITE_ROWS, &again, &err);
-		note_damage(h, folded, &err);
-		end_bite(h, HOUSE_FOLD);
-	}
+	if (!h->keep.fold)
+		return false;
+	begin_bite(h);
+	folded = store_fold(h->store, wall_ms, BITE_ROWS, &again, &err);
+	note_damage(h, folded, &err);
+	end_bite(h, HOUSE_FOLD);
+	h->folded += (uint64_t)MAX(folded, 0);
+	return again;
+}
+
+/* A few old rows; likewise. */
+static bool prune(struct house *h, int64_t wall_ms)
+{
+	struct store_keep keep = kept(h);
+	struct err err = ERR_INIT;
+	bool more = false;
+	int64_t pruned;
+
 	begin_bite(h);
 	pruned = store_prune(h->store, wall_ms, &keep, BITE_ROWS, &more, &err);
 	note_damage(h, pruned, &err);
 	end_bite(h, HOUSE_PRUNE);
-	h->folded += (uint64_t)MAX(folded, 0);
 	h->pruned += (uint64_t)MAX(pruned, 0);
-	return again || more;
+	return more;
 }
 
 static void tell(struct house *h, const char *what, int64_t is, const char *than, int64_t limit)
@@ -112,14 +135,14 @@ static void tell(struct house *h, const char *what, int64_t is, const char *than
 /* Each page that moves is several random reads, so this is done in the smallest of steps. */
 static void shrink(struct house *h)
 {
-	uint64_t until_us = clock_mono_us() + (uint64_t)(WORK_MAX_MS * 1000);
+	uint64_t until_us = clock_mono_us() + (uint64_t)(SHRINK_MS * 1000);
 	int rc;
 
 	do {
 		begin_bite(h);
 		rc = store_shrink(h->store, SHRINK_PAGES, NULL);
 		end_bite(h, HOUSE_SHRINK);
-	} while (rc == 0 && clock_mono_us() < until_us);
+	} while (rc == 0 && clock_mono_us() < until_us && !is_wanted(h));
 }
 
 /* Whether there is room for samples, and what to do about it; true: more of the same at once. */
@@ -130,6 +153,7 @@ static bool mind_space(struct house *h, bool settled)
 	bool over, empty;
 
 	h->why[0] = '\0';
+	begin_bite(h);
 	if (store_space(h->store, &space, NULL) < 0)
 		return false;
 	h->used_bytes = space.used_bytes;
@@ -149,6 +173,7 @@ static bool mind_space(struct house *h, bool settled)
 	h->room = h->why[0] == '\0';
 	if (!h->ballast && space.free_bytes >= need)
 		h->ballast = store_ballast_make(h->store);
+	end_stretch(h, HOUSE_SPACE);
 	empty = space.used_bytes < space.file_bytes;
 	if (!empty || !((h->max_size && space.file_bytes > h->max_size) ||
 			      space.free_bytes < h->min_free))
@@ -196,10 +221,19 @@ bool house_keep(struct house *h, int64_t wall_ms)
 	bool again;
 
 	/* The disk has enough to do, and without us the log can begin anew after a move. */
-	if (mover_is_busy(h->mover) || look_first(h, wall_ms))
+	if (mover_is_busy(h->mover))
 		return true;
-	h->looked = false;
-	again = fold_and_prune(h, wall_ms);
+	if (h->next == HOUSE_FOLD) {
+		if (look_first(h, wall_ms))
+			return true;
+		h->looked = false;
+		h->folds = fold(h, wall_ms);
+		h->next = HOUSE_PRUNE;
+		if (is_wanted(h))
+			return true;
+	}
+	h->next = HOUSE_FOLD;
+	again = prune(h, wall_ms) || h->folds;
 	again |= mind_space(h, !again);
 	mind_place(h);
 	if (!h->why[0])

@@ -20,8 +20,8 @@
  * A file of an older version is brought to this one when it is opened for writing, step by step,
  * one transaction each, and copied to FILE.version-N before; readers read it as it is.
  *
- * The WAL is checkpointed from 4 MiB on, by a commit unless it is done apart (store_wal.h), and cut
- * back to 16 MiB when it was larger; it stays on disk after a clean stop
+ * The WAL is checkpointed from 4 MiB on by the commit that made it so long, or from 8 MiB on apart
+ * (store_wal.h), and cut back to 16 MiB when it was larger; it stays on disk after a clean stop
  * (SQLITE_FCNTL_PERSIST_WAL), so that a user without write access can read.
  */
 #ifndef LEAKWATCH_STORE_H

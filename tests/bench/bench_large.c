@@ -1,7 +1,7 @@
 /*
  * How long the transactions that fold and delete hold the writer in a large file:
  *
- *   bench_large [GIB [DIRECTORY]]     1 GiB in /tmp unless told otherwise
+ *   bench_large [GIB [DIRECTORY [SECONDS]]]    1 GiB in /tmp, 120 s for each of the three parts
  *
  * The file is what a daemon has after 400 days: scrapes of 48 h, buckets of 5 minutes for 30 days
  * and of an hour for 400, of as many targets of 200 classes as make that size.  It is filled by
@@ -9,8 +9,13 @@
  * target lie as far from each other as they do in life.  Then the store's own house-keeping works
  * on it, as fast as it can, between scrapes of all targets: in step with time, after retention was
  * made shorter by a quarter, and with a file that is over max_size.  What the system has cached of
- * the file is dropped before each.  Beside it stands what the disk took for a single page
- * meanwhile, which no transaction can undercut.
+ * the file is dropped before each.
+ *
+ * Told is how long a batch that comes meanwhile has to wait: from the beginning of each transaction
+ * to the end of its commit.  By themselves stand those in which the log begins anew, which takes
+ * one sync of one page whoever does it, and the scrapes that are synced.  Beside it stands what the
+ * disk took for a single page meanwhile, read or written and synced, which no transaction can
+ * undercut.
  */
 #include "clock.h"
 #include "store_read.h"
@@ -348,7 +353,8 @@ static int open_side(void)
 
 static int64_t run(struct house *h, const char *what, int64_t now, int minutes, int rounds_max)
 {
-	static const char *const words[] = {"folding", "deleting", "giving pages back"};
+	static const char *const words[] = {
+		"folding", "deleting", "looking at the file", "giving pages back"};
 	struct bites bites = {.store = h->store, .logs = store_wal_logs(h->store)};
 	struct times reads = {0}, syncs = {0};
 	uint64_t folded = h->folded, pruned = h->pruned, start = clock_mono_ms();

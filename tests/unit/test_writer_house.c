@@ -161,6 +161,47 @@ static void too_large_a_file_keeps_less(void **state)
 	assert_true(house.squeeze == 1);
 }
 
+static bool always(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static void note_cb(void *arg, enum house_bite what, double ms)
+{
+	char *seen = arg;
+
+	(void)ms;
+	seen[strlen(seen)] = "fpsg"[what];
+}
+
+/* Between two transactions a round ends for who waits, and then goes on where it was. */
+static void who_waits_goes_first(void **state)
+{
+	char seen[64] = "";
+	bool again = true;
+	int rounds;
+
+	(void)state;
+	fill(10);
+	house.keep = (struct store_keep){
+		.raw_ms = HOUR, .m5_ms = 100 * HOUR, .h1_ms = 200 * HOUR, .fold = true};
+	house.on_bite = note_cb;
+	house.arg = seen;
+	assert_true(house_keep(&house, clock_wall_ms()));
+	assert_string_equal(seen, "fps"); /* nobody waits */
+	house.wanted = always;
+	memset(seen, 0, sizeof(seen));
+	for (int i = 0; i < 4; i++)
+		assert_true(house_keep(&house, clock_wall_ms()));
+	assert_string_equal(seen, "fpsfps");
+	house.on_bite = NULL;
+	for (rounds = 0; again && rounds < 20000; rounds++)
+		again = house_keep(&house, clock_wall_ms());
+	assert_true(rounds < 20000);
+	assert_true(query("SELECT min(at_ms) FROM scrape") > clock_wall_ms() - 2 * HOUR);
+}
+
 static void far_too_large_a_file_takes_no_samples(void **state)
 {
 	(void)state;
@@ -353,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(too_large_a_file_keeps_less, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_waits_goes_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			far_too_large_a_file_takes_no_samples, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(little_free_space_is_told, set_up, tear_down),

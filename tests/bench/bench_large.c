@@ -226,20 +226,44 @@ static void fill(void)
 struct times {
 	double *v;
 	size_t n;
+	size_t over, busy; /* longer than LIMIT_MS; that only while no processor was free */
+	double longest; /* but for such time */
 };
 
-static void add(struct times *t, double ms)
+/* How long this thread has been ready to run and was not, in milliseconds; 0: not known. */
+static double starved_ms(void)
 {
+	static int fd = -2;
+	char text[100];
+	double ns = 0;
+	ssize_t n;
+
+	if (fd == -2)
+		fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+	text[MAX(n, 0)] = '\0';
+	return n > 0 && sscanf(text, "%*s %lf", &ns) == 1 ? ns / 1e6 : 0;
+}
+
+/* starved: as of the beginning. */
+static void add(struct times *t, double ms, double starved)
+{
+	double waited = starved_ms() - starved;
+
 	if (!t->v)
 		t->v = xcalloc(MANY, sizeof(*t->v));
 	if (t->n < MANY)
 		t->v[t->n++] = ms;
+	t->over += ms > LIMIT_MS;
+	t->busy += ms > LIMIT_MS && ms - waited <= LIMIT_MS;
+	t->longest = MAX(t->longest, ms - waited);
 }
 
 /* What is measured of the transactions, those in which the log began anew by themselves. */
 struct bites {
 	struct store *store;
 	int logs;
+	double starved;
 	struct times times[HOUSE_BITES], anew, writes, synced;
 };
 
@@ -248,8 +272,9 @@ static void bite_cb(void *arg, enum house_bite what, double ms)
 	struct bites *b = arg;
 	int logs = store_wal_logs(b->store);
 
-	add(logs == b->logs ? &b->times[what] : &b->anew, ms);
+	add(logs == b->logs ? &b->times[what] : &b->anew, ms, b->starved);
 	b->logs = logs;
+	b->starved = starved_ms();
 }
 
 static int by_size(const void *a, const void *b)
@@ -261,16 +286,17 @@ static int by_size(const void *a, const void *b)
 
 static void print_times(const char *what, struct times *t)
 {
-	size_t over = 0;
-
 	if (!t->n)
 		return;
 	qsort(t->v, t->n, sizeof(*t->v), by_size);
-	while (over < t->n && t->v[t->n - 1 - over] > LIMIT_MS)
-		over++;
 	printf("  %-22s %7zu, median %5.1f ms, 99th percentile %5.1f, longest %5.1f, "
-	       "%zu over %d ms\n",
-		what, t->n, t->v[t->n / 2], t->v[t->n * 99 / 100], t->v[t->n - 1], over, LIMIT_MS);
+	       "%zu over %d ms",
+		what, t->n, t->v[t->n / 2], t->v[t->n * 99 / 100], t->v[t->n - 1], t->over,
+		LIMIT_MS);
+	if (t->busy)
+		printf(" (%zu of them by waiting for a processor, longest else %.1f)", t->busy,
+			t->longest);
+	printf("\n");
 	free(t->v);
 }
 
@@ -281,6 +307,7 @@ static void apply_scrapes(struct store *s, int64_t at_ms, struct bites *bites)
 	for (int64_t t = 1; t <= targets; t++) {
 		int64_t n = at_ms / MINUTE_MS + t;
 		struct store_batch *b = store_batch_new();
+		double starved;
 		uint64_t start;
 
 		store_add_scrape(b, &(struct store_scrape){.target_id = t,
@@ -291,11 +318,12 @@ static void apply_scrapes(struct store *s, int64_t at_ms, struct bites *bites)
 			if (n % 32 == 0 || (n + c * 7) % 10 < 3)
 				store_add_value(b, t * 1000 + c, (double)((n * 31 + c) % 300));
 		}
+		starved = starved_ms();
 		start = clock_mono_us();
 		must(store_apply(s, &b, 1, at_ms, &err), &err);
 		/* A minute is over: the first one waits for a sync, as every 5 s in life. */
 		add(t == 1 ? &bites->synced : &bites->writes,
-			(double)(clock_mono_us() - start) / 1000);
+			(double)(clock_mono_us() - start) / 1000, starved);
 		bites->logs = store_wal_logs(s);
 		store_batch_free(b);
 	}
@@ -319,25 +347,28 @@ static void read_page(int fd, struct times *times)
 	static unsigned seed = 1;
 	char page[4096];
 	struct stat sb;
+	double starved;
 	uint64_t start;
 	off_t at;
 
 	if (fstat(fd, &sb) < 0 || sb.st_size < (off_t)sizeof(page))
 		return;
 	at = (off_t)((double)rand_r(&seed) / RAND_MAX * (double)(sb.st_size / 4096 - 1)) * 4096;
+	starved = starved_ms();
 	start = clock_mono_us();
 	if (pread(fd, page, sizeof(page), at) == (ssize_t)sizeof(page))
-		add(times, (double)(clock_mono_us() - start) / 1000);
+		add(times, (double)(clock_mono_us() - start) / 1000, starved);
 }
 
 /* And a sync of one that was written, to a file beside it. */
 static void write_page(int fd, struct times *times)
 {
 	char page[4096] = {0};
+	double starved = starved_ms();
 	uint64_t start = clock_mono_us();
 
 	if (pwrite(fd, page, sizeof(page), 0) == (ssize_t)sizeof(page) && fdatasync(fd) == 0)
-		add(times, (double)(clock_mono_us() - start) / 1000);
+		add(times, (double)(clock_mono_us() - start) / 1000, starved);
 }
 
 static int open_side(void)
@@ -349,6 +380,12 @@ static int open_side(void)
 	fd = open(side, O_RDWR | O_CREAT, 0600);
 	unlink(side);
 	return fd;
+}
+
+static bool keep(struct house *h, int64_t now, struct bites *b)
+{
+	b->starved = starved_ms();
+	return house_keep(h, now);
 }
 
 static int64_t run(struct house *h, const char *what, int64_t now, int minutes, int rounds_max)
@@ -368,7 +405,7 @@ static int64_t run(struct house *h, const char *what, int64_t now, int minutes, 
 	for (int i = 0; i < minutes && clock_mono_ms() < end; i++, now += MINUTE_MS) {
 		apply_scrapes(h->store, now, &bites);
 		mover_offer(h->mover);
-		for (int n = 0; house_keep(h, now) && n < rounds_max && clock_mono_ms() < end;
+		for (int n = 0; keep(h, now, &bites) && n < rounds_max && clock_mono_ms() < end;
 			n++) {
 			mover_wait(h->mover, 1000);
 			if (rounds++ % 8 == 0)

@@ -406,6 +406,21 @@ static void add_alert_plot(const struct page *p, const json_t *alert,
 	plot(series, runs, from, to, out);
 }
 
+/* A line each. */
+static void add_sentences(struct str text, struct buf *out)
+{
+	const char *before = "<p>";
+	struct str line;
+
+	while (str_line(&text, &line)) {
+		buf_adds(out, before);
+		html_text(out, line);
+		before = "<br>\n";
+	}
+	if (before[1] == 'b')
+		buf_adds(out, "</p>\n");
+}
+
 void page_alert(const struct page *p, const json_t *alert, const json_t *target,
 	const struct page_series *series, const struct page_runs *runs, struct buf *out)
 {
@@ -418,11 +433,7 @@ void page_alert(const struct page *p, const json_t *alert, const json_t *target,
 	buf_adds(out, "\">");
 	html_text(out, json_get_str(annotations, "summary"));
 	buf_adds(out, "</div>\n");
-	if (json_get_str(annotations, "description").len) {
-		buf_adds(out, "<p>");
-		html_text(out, json_get_str(annotations, "description"));
-		buf_adds(out, "</p>\n");
-	}
+	add_sentences(json_get_str(annotations, "description"), out);
 	if (target) {
 		buf_addf(&id, "%.0f", json_get_num(target, "id"));
 		buf_adds(out, "<p>Target ");

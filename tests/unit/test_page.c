@@ -216,7 +216,8 @@ static const char alerts_text[] =
 	"[{\"id\":\"00ff\",\"name\":\"GoroutineLeak\",\"state\":\"firing\",\"holds\":true,"
 	"\"fired\":1700000000,\"raised\":1700000000,\"resolved\":null,\"reason\":\"grew\","
 	"\"labels\":{\"job\":\"shop\",\"instance\":\"b:1\",\"class\":\"main.leak\"},"
-	"\"annotations\":{\"summary\":\"shop leaks\",\"description\":\"A whole sentence.\","
+	"\"annotations\":{\"summary\":\"shop leaks\",\"description\":\"A whole sentence.\\nAnd "
+	"one.\","
 	"\"created_by\":\"main.start\",\"example_stack\":\"main.leak x.go:1\\nmain.a y.go:2\"},"
 	"\"silence\":null,\"acknowledged\":null,\"events\":[],\"deliveries\":[]}]";
 
@@ -299,7 +300,7 @@ static void test_alert(void **state)
 	(void)state;
 	page_alert(
 		&view, json_array_get(alerts, 0), json_array_get(targets, 1), &series, &runs, &out);
-	assert_true(has(&out, "A whole sentence."));
+	assert_true(has(&out, "<p>A whole sentence.<br>\nAnd one.</p>"));
 	assert_true(has(&out, "<dt>created by</dt><dd>main.start</dd>"));
 	assert_true(has(&out, "main.leak x.go:1\nmain.a y.go:2"));
 	assert_true(has(&out, "leakwatch ack 00ff"));

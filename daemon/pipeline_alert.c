@@ -139,18 +139,16 @@ static struct notify_facts empty_facts(const struct target *t, enum alert_kind k
 	return f;
 }
 
-/* Where no rule says more. */
+/* Where no rule says more; behind "Likely cause: ". */
 static struct str hint_of(enum finding_kind k)
 {
-	switch (k) {
-	case FINDING_FOREVER:
-		return str_of(advice_forever);
-	case FINDING_CONVOY:
-	case FINDING_STUCK:
-		return str_of(advice_stuck);
-	default:
-		return (struct str){0};
-	}
+	struct str hint = {0};
+
+	if (k == FINDING_FOREVER)
+		hint = str_of(advice_forever);
+	else if (k == FINDING_CONVOY || k == FINDING_STUCK)
+		hint = str_of(advice_stuck);
+	return str_from(hint, MIN(strlen("Growth: "), hint.len));
 }
 
 static void series_facts(struct notify_facts *f, struct target *t, const struct finding *finding)

@@ -64,6 +64,10 @@ bool target_forever_glance(const struct target *t, const struct slot *s, double 
 
 void target_forever_seen(struct target *t)
 {
+	struct evidence *e = target_evidence(t);
+
+	if (!e || isnan(forever_looked(evidence_forever(e))))
+		return; /* only the collector was asked */
 	for (size_t i = 0; i < t->nslots; i++) {
 		struct series *s = t->slots[i].series;
 		const struct forever *f = s->kind == SERIES_CLASS ? found(t, s) : NULL;
@@ -116,6 +120,9 @@ void target_forever_facts(const struct target *t, const struct series *s, struct
 	if (!seen)
 		return;
 	f->wait = str_of(seen->state);
+	if (s->verdict.state < VERDICT_SUSPECT)
+		f->reason = STR("looks at them one by one found more each time, and none of them "
+				"can ever go on");
 	if (s->verdict.state >= VERDICT_WATCHING)
 		return;
 	/* The detector sees nothing yet: what the looks saw. */

@@ -69,7 +69,11 @@ static void test_words(void **state)
 	struct buf words = BUF_INIT;
 
 	(void)state;
+	assert_true(isnan(forever_looked(set)));
+	dump(set, T0 - HOUR, "main.f", 2, false);
+	assert_true(isnan(forever_looked(set)));
 	dump(set, T0, "main.f", 2, true);
+	assert_true(fabs(forever_looked(set) - T0) < 1);
 	forever_words(forever_find(set, STR("main.f")), &words);
 	assert_string_equal(words.p, "2 wait for what can never happen [chan send (nil chan)]");
 	dump(set, T0 + HOUR, "main.f", 5, true);
@@ -111,6 +115,7 @@ static void test_bound(void **state)
 	assert_null(forever_find(set, STR("main.late")));
 	forever_forget(set);
 	assert_int_equal(forever_count(set), 0);
+	assert_true(isnan(forever_looked(set)));
 	forever_free(set);
 }
 

@@ -259,15 +259,19 @@ double ages_bin_edge(const struct ages_estimate *e, int i)
 	return AGES_YOUNG_MIN + (double)(e->oldest - AGES_YOUNG_MIN) * i / AGES_BINS;
 }
 
-double ages_stay(const struct ages *first, const struct ages *second, double gap_min)
+double ages_still(uint64_t then, const struct ages *second, double gap_min)
 {
-	double then = (double)ages_at_least(first, AGES_YOUNG_MIN), now;
-	double least = ceil(AGES_YOUNG_MIN + gap_min - STAY_LAG_MIN);
+	double least = ceil(AGES_YOUNG_MIN + gap_min - STAY_LAG_MIN), now;
 
 	if (then == 0 || !(gap_min >= 0))
 		return NAN;
 	now = (double)ages_at_least(second, (uint32_t)fmin(least, AGES_MAX_MIN));
-	return fmin(now / then, 1);
+	return fmin(now / (double)then, 1);
+}
+
+double ages_stay(const struct ages *first, const struct ages *second, double gap_min)
+{
+	return ages_still(ages_at_least(first, AGES_YOUNG_MIN), second, gap_min);
 }
 
 /* ---- words ------------------------------------------------------------------------------------

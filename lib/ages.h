@@ -118,5 +118,7 @@ void ages_basis(const struct ages_estimate *e, struct buf *out);
  * most 1; NAN when there were none.  2 minutes are allowed for the collector's lag.
  */
 double ages_stay(const struct ages *first, const struct ages *second, double gap_min);
+/* The same where of the first dump only their number is known. */
+double ages_still(uint64_t then, const struct ages *second, double gap_min);
 
 #endif

@@ -9,7 +9,7 @@
 #define PROVEN_LEAST 10 /* fewer are no proof of anything */
 
 struct evidence {
-	double window_s;
+	double window_s, run_start;
 	struct evidence_class *v[EVIDENCE_CLASSES];
 	size_t n;
 	bool open_proof;
@@ -19,6 +19,7 @@ struct evidence {
 	evidence_class_cb *class_of;
 	void *arg;
 	uint64_t goroutines, frames, newest;
+	uint32_t oldest_minutes;
 	struct locks *locks;
 	struct forever_set *forever;
 	struct origin *origin;
@@ -63,6 +64,7 @@ struct evidence *evidence_new(double window_s)
 	struct evidence *e = xcalloc(1, sizeof(*e));
 
 	e->window_s = window_s;
+	e->run_start = NAN;
 	e->locks = locks_new();
 	e->forever = forever_new();
 	e->origin = origin_new();
@@ -82,6 +84,7 @@ static void free_class(struct evidence_class *c)
 		return;
 	free_class(c->next);
 	release_numbers(c);
+	ages_release(&c->waits);
 	survival_free(c->survival);
 	free(c->name);
 	free(c);
@@ -153,7 +156,7 @@ static struct evidence_class *add_class(
 	free_class(*place);
 	c = *place = xcalloc(1, sizeof(*c));
 	c->name = str_dup(class);
-	c->at = c->result.began = c->result.usual_life_s = NAN;
+	c->at = c->stay = c->result.began = c->result.usual_life_s = NAN;
 	c->look_at = INFINITY;
 	return c;
 }
@@ -164,6 +167,7 @@ void evidence_follow(struct evidence *e, struct str class, enum evidence_interes
 	struct evidence_class *c = evidence_find(e, class);
 	double linger = SURVIVAL_LINGER_S * e->window_s / 120;
 
+	e->run_start = run_start;
 	if (!c && interest != EVIDENCE_NONE)
 		c = add_class(e, class, interest, growth_per_hour);
 	if (!c)
@@ -277,6 +281,7 @@ void evidence_begin(struct evidence *e, double t, evidence_class_cb *class_of, v
 	locks_begin(e->locks, t);
 	forever_begin(e->forever, t);
 	e->goroutines = e->frames = e->newest = 0;
+	e->oldest_minutes = 0;
 	origin_begin(e->origin);
 	for (size_t i = 0; i < e->n; i++) {
 		struct evidence_class *c = e->v[i];
@@ -293,6 +298,7 @@ static void count_age(struct evidence_class *c, uint32_t minutes)
 	static const uint32_t bounds[EVIDENCE_AGES] = {1, 10, 60, 1440};
 
 	c->oldest_minutes = MAX(c->oldest_minutes, minutes);
+	ages_add(&c->waits, minutes, 1);
 	for (int i = 0; i < EVIDENCE_AGES; i++)
 		c->waited[i] += minutes >= bounds[i];
 }
@@ -320,6 +326,7 @@ static void group_cb(void *arg, const struct group *g)
 	e->goroutines += g->count;
 	e->frames += g->nframes * g->count;
 	e->newest = MAX(e->newest, g->id);
+	e->oldest_minutes = MAX(e->oldest_minutes, g->minutes);
 	origin_see(e->origin, g);
 	arena_reset(&e->work);
 	stack_from_group(&e->work, g, false, &s);
@@ -346,6 +353,18 @@ static void group_cb(void *arg, const struct group *g)
 struct gdump_sink evidence_sink(struct evidence *e)
 {
 	return (struct gdump_sink){.group = group_cb, .arg = e};
+}
+
+/* What the waits say; where the process's start is not known, its longest wait stands for it. */
+static void judge_waits(const struct evidence *e, struct evidence_class *c)
+{
+	double uptime_min = isnan(e->run_start) ? e->oldest_minutes : (e->at - e->run_start) / 60;
+
+	c->stay = isnan(c->at) ? NAN
+			       : ages_still(c->waited[EVIDENCE_10M], &c->next->waits,
+					 (e->at - c->at) / 60);
+	ages_judge(&c->next->waits, uptime_min, &c->ages);
+	ages_release(&c->next->waits);
 }
 
 /* The numbers of the dump become those of the class. */
@@ -402,6 +421,8 @@ void evidence_end(struct evidence *e, bool counts)
 				survival_abandon(c->survival);
 			continue;
 		}
+		if (c->next)
+			judge_waits(e, c);
 		take_numbers(c, e->locks, e->at);
 		if (!c->survival)
 			continue;

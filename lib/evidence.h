@@ -16,6 +16,7 @@
 #ifndef LEAKWATCH_EVIDENCE_H
 #define LEAKWATCH_EVIDENCE_H
 
+#include "ages.h"
 #include "arena.h"
 #include "buf.h"
 #include "forever.h"
@@ -71,11 +72,15 @@ struct evidence_class {
 	uint64_t count;
 	uint32_t oldest_minutes; /* as printed: a lower bound, 0 when none is */
 	uint64_t waited[EVIDENCE_AGES]; /* waited at least so long */
+	struct ages_estimate ages; /* what the waits say */
+	double stay; /* of the dump before's that had waited 10 min, the share that still does; NAN
+		      */
 	uint64_t never; /* wait for what cannot happen: nil channel, select{} */
 	struct evidence_words states, creators, labels;
 	struct lock lock; /* the one that most of them wait for; waiters 0: none */
 	/* The dump that is being read. */
 	struct evidence_class *next;
+	struct ages waits; /* of next */
 };
 
 struct evidence;
@@ -132,8 +137,7 @@ bool evidence_is_proven(const struct evidence_class *c);
 /* The same by what they wait for: a nil channel or an empty select needs no statistics. */
 bool evidence_never_ends(const struct evidence_class *c);
 
-/* A suspicion goes on with a cohort, which it takes, and the collector's word (evidence_restore).
- */
+/* For evidence_restore: a suspicion goes on with a cohort, which it takes, and a proof. */
 void evidence_take(struct evidence *e, struct str class, struct survival *s,
 	const struct evidence_proof *proof);
 double evidence_window(const struct evidence *e); /* as evidence_new was given it */

@@ -11,6 +11,19 @@ static void begin_part(struct buf *out)
 		buf_adds(out, "; ");
 }
 
+/* Of what came and went nobody is told that it stayed. */
+static void waits_words(const struct evidence_class *c, struct buf *out)
+{
+	const struct ages_estimate *a = &c->ages;
+
+	if (isnan(c->at) || a->why == AGES_FEW || a->why == AGES_SHORT ||
+		(a->why == AGES_TOLD && c->result.answer == SURVIVAL_LEAVES))
+		return;
+	begin_part(out);
+	buf_adds(out, "by how long they have waited: ");
+	ages_words(a, out);
+}
+
 void evidence_words(const struct evidence_class *c, struct buf *out)
 {
 	const struct evidence_proof *p = &c->proof;
@@ -42,6 +55,7 @@ void evidence_words(const struct evidence_class *c, struct buf *out)
 				"for "
 				"is still reachable, or it is input, a system call or a timer");
 	}
+	waits_words(c, out);
 }
 
 static json_t *words_json(const struct evidence_words *w, const char *key)
@@ -97,6 +111,34 @@ static json_t *lock_json(const struct lock *l)
 		"known_before", (json_int_t)l->known, "known_stayed", (json_int_t)l->stayed);
 }
 
+static json_t *ages_json(const struct evidence_class *c)
+{
+	const struct ages_estimate *a = &c->ages;
+	struct buf basis = BUF_INIT, words = BUF_INIT;
+	json_t *doc, *rate = json_null(), *bins = json_array();
+
+	if (isnan(c->at)) {
+		json_decref(bins);
+		return rate;
+	}
+	ages_basis(a, &basis);
+	ages_words(a, &words);
+	if (!isnan(a->rate_per_hour))
+		rate = json_pack("{s:f,s:f,s:f,s:s}", "estimate", a->rate_per_hour, "low", a->low,
+			"high", a->high, "basis", basis.p);
+	for (int i = 0; a->bins_told && i < AGES_BINS; i++)
+		json_array_append_new(
+			bins, json_pack("{s:f,s:f,s:I}", "from_minutes", ages_bin_edge(a, i),
+				      "to_minutes", ages_bin_edge(a, i + 1), "count",
+				      (json_int_t)a->bins[i]));
+	doc = json_pack("{s:s,s:o,s:I,s:I,s:o,s:o,s:s}", "verdict", ages_verdict_name(a->verdict),
+		"rate_per_hour", rate, "old", (json_int_t)a->old, "start_up",
+		(json_int_t)a->start_up, "bins", bins, "stay", json_num(c->stay), "words", words.p);
+	buf_release(&basis);
+	buf_release(&words);
+	return doc;
+}
+
 static json_t *cohort_json(const struct evidence_class *c)
 {
 	struct buf text = BUF_INIT;
@@ -131,6 +173,7 @@ void evidence_json(const struct evidence_class *c, struct buf *out)
 		c->proof.asked ? json_pack("{s:I,s:I}", "proven", (json_int_t)c->proof.proven, "of",
 					 (json_int_t)c->proof.of)
 			       : json_null());
+	json_object_set_new(doc, "ages", ages_json(c));
 	json_object_set_new(doc, "cohort", cohort_json(c));
 	json_write(doc, out);
 	json_decref(doc);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What evidence adds on labelled scenarios with births and deaths: prints the table of leakwatch-detect(7).  By hand; needs numpy.
 
-  survival.py --scenarios DIR [--sim FILE] [--seeds A B] [--families]
+  survival.py --scenarios DIR [--sim FILE] [--seeds A B] [--waits evenly|still] [--families]
 
 DIR holds survival.py, whose make_ids(family, seed) gives a labelled series and the births and deaths of its goroutines.
 Each is judged by `sim_evidence --judge`: by counts alone, by evidence alone, by both; scored as scenarios.py does.
@@ -27,9 +27,9 @@ def by_minute(np, x):
     return mean(x.t), mean(x.v), mean(x.load) if x.load is not None else None
 
 
-def judge(np, sim, cases):
+def judge(np, sim, waits, cases):
     """The answers of sim_evidence for series with their births and deaths."""
-    with subprocess.Popen([sim, "--judge"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([sim, "--judge"] + waits, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
         for x, births, deaths in cases:
             t, v, load = by_minute(np, x)
             head = [len(t), len(births), len(x.restarts), 0 if load is None else len(load)]
@@ -67,6 +67,7 @@ def main():
     ap.add_argument("--scenarios", default="../shared/scenarios")
     ap.add_argument("--sim", default="build/tests/sim/sim_evidence")
     ap.add_argument("--seeds", nargs=2, type=int, default=(500, 530), metavar=("A", "B"))
+    ap.add_argument("--waits", choices=["evenly", "still"], help="let waits alone tell as well; the daemon does not")
     ap.add_argument("--families", action="store_true")
     args = ap.parse_args()
     import numpy as np
@@ -81,7 +82,7 @@ def main():
             if family in ids.NOID:
                 continue
             one = Score()
-            for x, answer in judge(np, args.sim, (ids.make_ids(family, seed) for seed in range(*args.seeds))):
+            for x, answer in judge(np, args.sim, [args.waits] if args.waits else [], (ids.make_ids(family, seed) for seed in range(*args.seeds))):
                 one.add(x, answer)
                 totals["all leaks" if label else "all benign"].add(x, answer)
                 if not label and family not in SAME:

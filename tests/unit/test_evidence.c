@@ -314,6 +314,121 @@ static void another_process(void **state)
 	evidence_free(e);
 }
 
+/* A class whose goroutine i has waited wait(i) minutes. */
+static void feed_waits(struct evidence *e, double t, size_t n, unsigned (*wait)(size_t))
+{
+	struct buf text = BUF_INIT;
+
+	buf_adds(&text, "goroutine 1 [running]:\nmain.main()\n\t/src/m.go:1 +0x1\n\n");
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(&text, "goroutine %zu [chan receive", i + 100);
+		if (wait(i))
+			buf_addf(&text, ", %u minutes", wait(i));
+		buf_adds(&text, "]:\nmain.leak(0xc1)\n\t/src/m.go:9 +0x1\n"
+				"created by main.serve in goroutine 1\n\t/src/m.go:3 +0x1\n\n");
+	}
+	feed(e, t, text.p, true);
+	buf_release(&text);
+}
+
+static unsigned evenly(size_t i)
+{
+	return (unsigned)(i * 5); /* one in five minutes */
+}
+
+static unsigned evenly_later(size_t i)
+{
+	return (unsigned)(i * 5 + 30);
+}
+
+static unsigned younger(size_t i)
+{
+	return (unsigned)(240 / (i + 1)) + (unsigned)(i % 30);
+}
+
+static unsigned at_once(size_t i)
+{
+	return i < 100 ? 599 : 2;
+}
+
+/* The waits of one dump: a rate where they are spread evenly, else what their shape is; and of two,
+ * how many still wait. */
+static void by_waits(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t n;
+		unsigned (*wait)(size_t);
+		const char *words, *verdict;
+		double rate;
+	} rows[] = {
+		{"one in five minutes, and none left", 100, evenly,
+			"by how long they have waited: as if 12.0 an hour came and none left (9.6 "
+			"to ",
+			"leaking", 12.0},
+		{"they come and go", 400, younger, "by how long they have waited: they come and go",
+			"ok", NAN},
+		{"as old as the process", 130, at_once, "by how long they have waited: a pool: 100",
+			"ok", NAN},
+		{"too few to say", 20, evenly, "", "untold", NAN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct evidence *e = evidence_new(120);
+		struct buf words = BUF_INIT, json = BUF_INIT;
+		struct err err = ERR_INIT;
+		struct evidence_class *c;
+		json_t *doc, *ages;
+
+		evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, T0 - 36000);
+		feed_waits(e, T0, rows[i].n, rows[i].wait);
+		c = evidence_find(e, STR("main.leak"));
+		evidence_words(c, &words);
+		if (strncmp(words.p, rows[i].words, strlen(rows[i].words)) != 0 ||
+			(words.len > 0) != (rows[i].words[0] != '\0'))
+			fail_msg("%s: %s", rows[i].what, words.p);
+		evidence_json(c, &json);
+		doc = json_read(buf_str(&json), &err);
+		ages = json_object_get(doc, "ages");
+		assert_string_equal(
+			json_string_value(json_object_get(ages, "verdict")), rows[i].verdict);
+		doc = json_object_get(ages, "rate_per_hour") ? doc : NULL;
+		assert_non_null(doc);
+		if (isnan(rows[i].rate)) {
+			assert_true(json_is_null(json_object_get(ages, "rate_per_hour")));
+		} else {
+			json_t *rate = json_object_get(ages, "rate_per_hour");
+
+			assert_true(fabs(json_real_value(json_object_get(rate, "estimate")) -
+					    rows[i].rate) < .1);
+			assert_non_null(json_string_value(json_object_get(rate, "basis")));
+			assert_int_equal(json_array_size(json_object_get(ages, "bins")), AGES_BINS);
+		}
+		json_decref(doc);
+		buf_release(&words);
+		buf_release(&json);
+		evidence_free(e);
+	}
+}
+
+static void still_there(void **state)
+{
+	struct evidence *e = evidence_new(120);
+	struct evidence_class *c;
+
+	(void)state;
+	evidence_follow(e, STR("main.leak"), EVIDENCE_SUSPECT, 30, T0, NAN);
+	feed_waits(e, T0, 100, evenly);
+	c = evidence_find(e, STR("main.leak"));
+	assert_true(isnan(c->stay));
+	feed_waits(e, T0 + 1800, 100, evenly_later); /* the same ones, half an hour later */
+	assert_true(c->stay > .98);
+	feed_waits(e, T0 + 3600, 100, evenly); /* half an hour later, others */
+	assert_true(c->stay < .98);
+	evidence_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +440,8 @@ int main(void)
 		cmocka_unit_test(asked_anew),
 		cmocka_unit_test(restored),
 		cmocka_unit_test(another_process),
+		cmocka_unit_test(by_waits),
+		cmocka_unit_test(still_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

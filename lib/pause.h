@@ -10,7 +10,7 @@
  *
  * What the dump really cost is at most the time until its first byte came, less that of a page that
  * stops nothing; where the target exports its pauses (go_sched_pauses_total_other_seconds) it is at
- * most their growth.  The smaller of the two is learnt from.
+ * most their growth, each taken for its bucket's longest.  The smaller of the two is learnt from.
  */
 #ifndef LEAKWATCH_PAUSE_H
 #define LEAKWATCH_PAUSE_H

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define REVISION_BYTES 12 /* of a commit's hash */
+#define LONG_PAUSE_S   1e6 /* counted for one that is longer than all buckets */
 
 static const char *const vital_names[VITALS] = {
 	[VITAL_START] = "process_start_time_seconds",
@@ -20,7 +21,7 @@ static const char *const vital_names[VITALS] = {
 	[VITAL_STACK] = "go_memstats_stack_inuse_bytes",
 	[VITAL_GO_SYS] = "go_memstats_sys_bytes",
 	[VITAL_GOROUTINES] = "go_goroutines",
-	[VITAL_PAUSES] = "go_sched_pauses_total_other_seconds_sum",
+	[VITAL_PAUSES] = "go_sched_pauses_total_other_seconds_bucket",
 };
 
 struct selected {
@@ -42,6 +43,7 @@ enum version_rank {
 
 struct vitals {
 	double reading[VITALS], value[VITALS];
+	double shorter; /* pauses in the buckets read so far */
 	struct selected *selected;
 	size_t nselected;
 	char go_version[VITALS_VERSION_MAX], version[VITALS_VERSION_MAX];
@@ -159,12 +161,31 @@ static void take_version(struct vitals *v, const struct prom_sample *s)
 	keep(v->version, version);
 }
 
+/*
+ * Each pause counts as its bucket's upper bound.  The sum beside the buckets will not do:
+ * client_golang makes it of lower bounds, powers of ten apart, so it may be a tenth of the truth.
+ */
+static void take_pauses(struct vitals *v, const struct prom_sample *s)
+{
+	struct str le = label_of(s, "le");
+	double bound = LONG_PAUSE_S, sum = v->reading[VITAL_PAUSES];
+
+	if (!str_is(le, "+Inf") && !str_double(le, &bound))
+		return;
+	if (!(s->value >= v->shorter))
+		return; /* they come in order, and count the shorter ones too */
+	v->reading[VITAL_PAUSES] = (isnan(sum) ? 0 : sum) + (s->value - v->shorter) * bound;
+	v->shorter = s->value;
+}
+
 static void sample_cb(void *arg, const struct prom_sample *s)
 {
 	struct vitals *v = arg;
 	int vital = vital_of(s->name);
 
-	if (vital >= 0)
+	if (vital == VITAL_PAUSES)
+		take_pauses(v, s);
+	else if (vital >= 0)
 		v->reading[vital] = s->value;
 	else if (str_is(s->name, "go_info"))
 		keep(v->go_version, label_of(s, "version"));
@@ -192,6 +213,7 @@ void vitals_begin(struct vitals *v)
 		v->reading[i] = NAN;
 	for (size_t i = 0; i < v->nselected; i++)
 		v->selected[i].sum = NAN;
+	v->shorter = 0;
 	v->version[0] = '\0';
 	v->rank = RANK_NONE;
 }

@@ -25,7 +25,9 @@ enum vital {
 	VITAL_STACK, /* go_memstats_stack_inuse_bytes */
 	VITAL_GO_SYS, /* go_memstats_sys_bytes: all that the runtime has from the system */
 	VITAL_GOROUTINES, /* go_goroutines */
-	VITAL_PAUSES, /* go_sched_pauses_total_other_seconds: time stopped, but for collections */
+	/* go_sched_pauses_total_other_seconds: time stopped, but for collections; at most, as its
+	 * buckets tell it.  A pause longer than all of them counts as 10^6 s. */
+	VITAL_PAUSES,
 	VITALS
 };
 

@@ -104,7 +104,7 @@ def daemon(tmp_path, stops, receiver):
     Alerts go out at once and end as soon as their finding does, so that a test need not wait; the
     detector's own persistence stays, on its scaled clock.
     """
-    def start(jobs, window="100ms", interval="100ms", started=True, env=None, **more):
+    def start(jobs, window="100ms", interval="100ms", started=True, env=None, options=(), **more):
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval},
             "scrape_configs": jobs,
@@ -122,7 +122,7 @@ def daemon(tmp_path, stops, receiver):
             config[key] = {**config[key], **value} if isinstance(value, dict) and key in config else value
         folder = tmp_path / f"daemon{len(stops)}"
         folder.mkdir()
-        d = harness.Daemon(folder, config, env=env)
+        d = harness.Daemon(folder, config, env=env, options=options)
         stops.append(d)
         return d.start() if started else d
     return start

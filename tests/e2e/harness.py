@@ -225,8 +225,8 @@ class Daemon:
 
     numbers = itertools.count(1)
 
-    def __init__(self, folder, config, env=None):
-        self.folder, self.env = str(folder), env or {}
+    def __init__(self, folder, config, env=None, options=()):
+        self.folder, self.env, self.options = str(folder), env or {}, list(options)
         self.config_path = os.path.join(self.folder, "leakwatch.yaml")
         self.log_path = os.path.join(self.folder, "daemon.log")
         self.db = os.path.join(self.folder, "leakwatch.db")
@@ -247,7 +247,7 @@ class Daemon:
             notify.bind(name)
             notify.settimeout(0.05)
             with open(self.log_path, "ab") as log:
-                self.process = subprocess.Popen([LEAKWATCH, "run", "-c", self.config_path], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.process = subprocess.Popen([LEAKWATCH, "run", "-c", self.config_path, *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                 env=dict(os.environ, NOTIFY_SOCKET="@" + name[1:], **self.env))
             if wait:
                 wait_until(lambda: self.ready(notify), 20, "READY=1 from the daemon")

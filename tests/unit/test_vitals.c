@@ -86,19 +86,42 @@ static void test_version(void **state)
 	}
 }
 
-/* How long the process stood still: the sum of a histogram, where it is exposed. */
+/* How long the process stood still: at most, as a histogram's buckets tell it. */
 static void test_pauses(void **state)
 {
 	struct vitals *v = vitals_new();
+	double before;
 
 	(void)state;
+	/* As client_golang has it: the sum takes all of a bucket for its shortest. */
 	read_body(v,
 		"# TYPE go_sched_pauses_total_other_seconds histogram\n"
-		"go_sched_pauses_total_other_seconds_bucket{le=\"+Inf\"} 3\n"
-		"go_sched_pauses_total_other_seconds_sum 0.0125\n"
-		"go_sched_pauses_total_other_seconds_count 3\n",
+		"go_sched_pauses_total_other_seconds_bucket{le=\"6.399999999999999e-05\"} 3\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"0.0071\"} 5\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"0.08\"} 5\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"+Inf\"} 5\n"
+		"go_sched_pauses_total_other_seconds_sum 0.000128\n"
+		"go_sched_pauses_total_other_seconds_count 5\n",
 		100);
-	assert_true(vitals_get(v, VITAL_PAUSES) == 0.0125);
+	before = vitals_get(v, VITAL_PAUSES);
+	assert_true(fabs(before - 3 * 6.4e-5 - 2 * .0071) < 1e-9);
+	/* Two more of up to 80 ms. */
+	read_body(v,
+		"go_sched_pauses_total_other_seconds_bucket{le=\"6.399999999999999e-05\"} 3\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"0.0071\"} 5\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"0.08\"} 7\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"+Inf\"} 7\n",
+		105);
+	assert_true(fabs(vitals_get(v, VITAL_PAUSES) - before - .16) < 1e-9);
+	/* And one of nobody knows how long. */
+	read_body(v,
+		"go_sched_pauses_total_other_seconds_bucket{le=\"0.08\"} 7\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"what\"} 9\n"
+		"go_sched_pauses_total_other_seconds_bucket{le=\"+Inf\"} 8\n",
+		107);
+	assert_true(vitals_get(v, VITAL_PAUSES) > 1e5);
+	read_body(v, "go_sched_pauses_total_other_seconds_sum 0.5\n", 108);
+	assert_true(isnan(vitals_get(v, VITAL_PAUSES)));
 	read_body(v, "go_goroutines 5\n", 110);
 	assert_true(isnan(vitals_get(v, VITAL_PAUSES)));
 	vitals_free(v);

@@ -1,6 +1,7 @@
 #include "app_page.h"
 #include "clock.h"
 #include "cmd_alerts.h"
+#include "cmd_fleet.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -360,6 +361,25 @@ static json_t *subject_of(struct page_job *j, const json_t *alert, json_t *targe
 	return NULL;
 }
 
+/* How it is with the other instances; without, when the alert is about no class. */
+static int add_fleet(struct page_job *j, json_t *alert, struct err *err)
+{
+	const json_t *labels = json_object_get(alert, "labels");
+	struct cmd_fleet_query q = {
+		.job = json_get_str(labels, "job"), .class = json_get_str(labels, "class")};
+	json_t *groups;
+
+	if (!q.job.len || !q.class.len)
+		return 0;
+	groups = cmd_fleet(&j->db, &q, err);
+	if (!groups)
+		return -1;
+	if (json_array_size(groups))
+		json_object_set(alert, "fleet", json_array_get(groups, 0));
+	json_decref(groups);
+	return 0;
+}
+
 static void make_alert(struct page_job *j)
 {
 	struct err err = ERR_INIT;
@@ -379,7 +399,7 @@ static void make_alert(struct page_job *j)
 	}
 	if (!alert || cmd_rows_alert_past(&j->db, alert, &err) < 0 ||
 		!(exhibits = cmd_alerts_exhibits(&j->db, str_of(j->id), &err)) ||
-		!(targets = cmd_rows_targets(&j->db, &err))) {
+		!(targets = cmd_rows_targets(&j->db, &err)) || add_fleet(j, alert, &err) < 0) {
 		failed(j, &err);
 		goto out;
 	}

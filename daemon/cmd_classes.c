@@ -1,5 +1,5 @@
 /* leakwatch classes: what the goroutines of every target are, and how each class does. */
-#include "cmd_db.h"
+#include "cmd_fleet.h"
 #include "notify.h"
 #include "table.h"
 #include "xalloc.h"
@@ -8,13 +8,20 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COLUMNS 9
 
 static const char usage[] =
-	"usage: leakwatch classes [--db FILE] [--format text|json]\n"
+	"usage: leakwatch classes [--by-class] [--job JOB] [--class CLASS] [--db FILE]\n"
+	"                         [--format text|json]\n"
 	"Every class of goroutines with its count and verdict, worst first; then the total and\n"
-	"the process's metrics.\n";
+	"the process's metrics.\n"
+	"\n"
+	"      --by-class       each class over the instances of its job: how many leak, how\n"
+	"                       fast, in which versions, and which version brought it\n"
+	"      --job JOB        the same, of one job\n"
+	"      --class CLASS    the same, of one class (or metric), also where it does not leak\n";
 
 /* Worst verdict first, then the most goroutines. */
 static int by_trouble(const void *a, const void *b)
@@ -133,14 +140,53 @@ static void add_text(const struct cmd_db *db, const json_t *doc, struct buf *out
 	add_rows(db, json_object_get(doc, "others"), "name", "value", of_others, out);
 }
 
+/* Takes its own options out of the words; cmd_db_options reads the others.  False: one has no
+ * value. */
+static bool take_options(int *argc, char **argv, bool *by_class, struct cmd_fleet_query *q)
+{
+	int n = 1;
+
+	*by_class = false;
+	for (int i = 1; i < *argc; i++) {
+		bool job = strcmp(argv[i], "--job") == 0;
+
+		if (strcmp(argv[i], "--by-class") == 0) {
+			*by_class = true;
+			continue;
+		}
+		if (!job && strcmp(argv[i], "--class") != 0) {
+			argv[n++] = argv[i];
+			continue;
+		}
+		if (i + 1 == *argc || argv[i + 1][0] == '\0')
+			return false;
+		*(job ? &q->job : &q->class) = str_of(argv[++i]);
+		*by_class = true;
+	}
+	argv[n] = NULL;
+	*argc = n;
+	return true;
+}
+
+static json_t *read_by_class(struct cmd_db *db, const struct cmd_fleet_query *q, struct err *err)
+{
+	json_t *groups = cmd_fleet(db, q, err);
+
+	return groups ? json_pack("{s:o}", "by_class", groups) : NULL;
+}
+
 int cmd_classes(int argc, char **argv)
 {
+	struct cmd_fleet_query query = {.leaking = false};
 	struct err err = ERR_INIT;
 	struct buf out = BUF_INIT;
 	struct cmd_db db;
+	bool by_class;
 	json_t *doc;
 	int code;
 
+	if (!take_options(&argc, argv, &by_class, &query))
+		return cmd_usage(argv, "--job and --class take a name");
 	if (!cmd_db_options(&db, argc, argv, usage, &code))
 		return code;
 	if (optind < argc)
@@ -148,13 +194,17 @@ int cmd_classes(int argc, char **argv)
 	code = cmd_db_open(&db);
 	if (code)
 		return code;
-	doc = read_all(&db, &err);
+	doc = by_class ? read_by_class(&db, &query, &err) : read_all(&db, &err);
 	if (!doc) {
 		code = cmd_db_failed(&db, &err);
 	} else if (db.json) {
 		cmd_db_print_json(doc);
 	} else {
-		add_text(&db, doc, &out);
+		if (by_class)
+			cmd_fleet_text(
+				&db, json_object_get(doc, "by_class"), query.class.len > 0, &out);
+		else
+			add_text(&db, doc, &out);
 		fputs(out.p, stdout);
 		json_decref(doc);
 	}

@@ -1,5 +1,5 @@
 /* leakwatch status: is all well, and if not, where? */
-#include "cmd_db.h"
+#include "cmd_fleet.h"
 #include "safe.h"
 #include "table.h"
 #include "xalloc.h"
@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#define FLEETS_MAX 8
 
 static const char usage[] =
 	"usage: leakwatch status [--db FILE] [--format text|json]\n"
@@ -83,7 +85,8 @@ static size_t count_state(const json_t *targets, const char *state)
 
 static json_t *read_all(struct cmd_db *db, struct err *err)
 {
-	json_t *doc, *targets = cmd_rows_targets(db, err), *alerts, *memory;
+	static const struct cmd_fleet_query what_leaks = {.leaking = true};
+	json_t *doc, *targets = cmd_rows_targets(db, err), *alerts, *memory, *fleets;
 	int64_t pid = 0, owed = 0;
 	double newest;
 	struct stat sb;
@@ -93,7 +96,9 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 		return NULL;
 	alerts = cmd_rows_alerts(db, INT64_MAX, err);
 	memory = alerts ? cmd_rows_memory(db, targets, err) : NULL;
-	if (!memory || store_load_owed(db->store, owed_cb, &owed, err) < 0) {
+	fleets = memory ? cmd_fleet(db, &what_leaks, err) : NULL;
+	if (!fleets || store_load_owed(db->store, owed_cb, &owed, err) < 0) {
+		json_decref(fleets);
 		json_decref(targets);
 		json_decref(alerts);
 		json_decref(memory);
@@ -118,6 +123,7 @@ static json_t *read_all(struct cmd_db *db, struct err *err)
 	json_object_set_new(doc, "owed", json_integer(owed));
 	json_object_set_new(doc, "targets", sorted(targets));
 	json_object_set_new(doc, "memory", memory);
+	json_object_set_new(doc, "fleets", fleets);
 	json_decref(targets);
 	json_decref(alerts);
 	return doc;
@@ -226,6 +232,22 @@ static void add_memory(const json_t *memory, struct buf *out)
 	}
 }
 
+/* What leaks on several instances, or which version brought it is known of. */
+static void add_fleets(const json_t *fleets, struct buf *out)
+{
+	json_t *row;
+	size_t i, n = 0;
+
+	json_array_foreach((json_t *)fleets, i, row)
+	{
+		if (n == FLEETS_MAX ||
+			(!cmd_rows_str(row, "text").len && !cmd_rows_str(row, "first_seen").len))
+			continue;
+		buf_adds(out, n++ ? "" : "\nINSTANCES AND VERSIONS\n");
+		cmd_fleet_add_line(row, out);
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
@@ -249,6 +271,7 @@ int cmd_status(int argc, char **argv)
 	} else {
 		add_head(&db, doc, &out);
 		add_targets(&db, json_object_get(doc, "targets"), &out);
+		add_fleets(json_object_get(doc, "fleets"), &out);
 		add_memory(json_object_get(doc, "memory"), &out);
 		fputs(out.p, stdout);
 		json_decref(doc);

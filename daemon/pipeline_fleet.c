@@ -66,10 +66,10 @@ static double seen_s(const struct target *t, double now)
 	return now - (isnan(t->run_start) ? from : fmax(from, t->run_start));
 }
 
-/* So long the leak took to show; 0 when that is not known. */
+/* What is seen for so long would have shown it; 0 when that is not known. */
 static double took_s(const struct finding *f)
 {
-	return isnan(f->since) ? 0 : fmax(f->opened_at - f->since, 0);
+	return isnan(f->since) ? 0 : FLEET_LONG_ENOUGH * fmax(f->opened_at - f->since, 0);
 }
 
 /* Its alert stands from another version, and it has not been seen to leak in this one. */

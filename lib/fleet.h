@@ -21,6 +21,10 @@
 #define FLEET_FASTEST 12
 #define FLEET_OTHERS  4
 
+/* Of the time that the leak took to show, from its estimated beginning: that is long enough for
+ * another instance, or version, to have shown it, too.  All of them are often seen for as long. */
+#define FLEET_LONG_ENOUGH 0.8
+
 enum fleet_state { FLEET_UNKNOWN, FLEET_CLEAN, FLEET_LEAKS, FLEET_STATES };
 const char *fleet_state_name(enum fleet_state s); /* "unknown", "clean", "leaks" */
 
@@ -30,7 +34,7 @@ enum fleet_why {
 	FLEET_SUSPECTED, /* it grows, and may be a leak */
 	FLEET_CHANGED, /* it leaked until its deploy, and it is too early to say */
 	FLEET_DOWN, /* it is not scraped now */
-	FLEET_YOUNG /* seen for a shorter time than the leak takes to show */
+	FLEET_YOUNG /* not seen for long enough for it to show */
 };
 
 struct fleet_row {

@@ -59,8 +59,9 @@ void page_target(const struct page *p, const json_t *target, const json_t *alert
 /* The series' row may have "evidence", as the store keeps it (leakwatch-sql(7)). */
 void page_series(const struct page *p, const json_t *target, const struct page_series *series,
 	const struct page_runs *runs, const struct page_range *range, struct buf *out);
-/* alert: with "events", "deliveries" and "exhibits", as `alerts show` prints them.  target and
- * series may be NULL: it is about none, or it is forgotten. */
+/* alert: with "events", "deliveries" and "exhibits", as `alerts show` prints them, and with
+ * "fleet", one of what `classes --by-class` prints, or without.  target and series may be NULL: it
+ * is about none, or it is forgotten. */
 void page_alert(const struct page *p, const json_t *alert, const json_t *target,
 	const struct page_series *series, const struct page_runs *runs, struct buf *out);
 /* Is the alert about that target?  One that stood when its instance was continued by another

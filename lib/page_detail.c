@@ -283,9 +283,15 @@ void page_series(const struct page *p, const json_t *target, const struct page_s
 /* ---- an alert -------------------------------------------------------------------------------- */
 
 /* Annotations that have a place of their own on the page. */
-static bool is_placed(const char *key)
+static bool is_placed(const json_t *alert, const char *key)
 {
 	static const char *const placed[] = {"summary", "description", "example_stack"};
+
+	/* As it is now, in a table. */
+	if (json_get_str(json_object_get(alert, "fleet"), "text").len &&
+		(str_is(str_of(key), "instances") || str_is(str_of(key), "fleet") ||
+			str_is(str_of(key), "first_seen")))
+		return true;
 
 	for (size_t i = 0; i < ARRAY_LEN(placed); i++) {
 		if (str_is(str_of(key), placed[i]))
@@ -323,7 +329,7 @@ static void add_alert_facts(const struct page *p, const json_t *alert, struct bu
 	page_fact(out, "reason", json_get_str(alert, "reason"));
 	json_object_foreach((json_t *)annotations, key, value)
 	{
-		if (!is_placed(key))
+		if (!is_placed(alert, key))
 			add_annotation(out, key, json_get_str(annotations, key));
 	}
 	add_labels(json_object_get(alert, "labels"), "labels", out);
@@ -443,6 +449,7 @@ void page_alert(const struct page *p, const json_t *alert, const json_t *target,
 	}
 	if (series)
 		add_alert_plot(p, alert, series, runs, out);
+	page_fleet(p, json_object_get(alert, "fleet"), out);
 	add_alert_facts(p, alert, out);
 	add_stack(json_get_str(annotations, "example_stack"), "An example stack", out);
 	add_commands(alert, out);

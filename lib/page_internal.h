@@ -34,5 +34,8 @@ size_t page_cards(const struct page *p, const json_t *alerts, const char *state,
 /* The drawing of a series over the range. */
 void page_plot(const struct page *p, const struct page_series *s, const struct page_runs *runs,
 	const struct page_range *range, struct buf *out);
+/* A heading and a table: a row of cmd_fleet's (daemon/cmd_fleet.h), nothing where it says nothing.
+ */
+void page_fleet(const struct page *p, const json_t *fleet, struct buf *out);
 
 #endif

@@ -273,8 +273,8 @@ void releases_words(const struct release_claim *c, struct buf *out)
 			buf_adds(out, "; ");
 		}
 		add_version(out, c->before);
-		buf_adds(out,
-			c->before->first_ms > c->first->first_ms ? ", deployed after it," : "");
+		if (c->before->first_ms > c->first->first_ms && !c->before->from_start)
+			buf_adds(out, ", deployed after it,");
 		buf_adds(out, " ran ");
 		notify_add_duration(out, fmax(c->before->seen_s, c->before->longest_s));
 		buf_adds(out, " without it");

@@ -264,6 +264,10 @@ static void test_hostile(void **state)
 		"annotations", "summary", bad, "description", bad, "example_stack", bad, HOSTILE,
 		bad, "events", "from", bad, "to", bad, "why", bad, "deliveries", "receiver", bad,
 		"state", bad, "why", bad);
+	json_object_set_new(alert, "fleet",
+		json_pack("{s:O,s:O,s:[{s:O,s:O,s:O,s:O,s:O}]}", "class", bad, "text", bad, "rows",
+			"instance", bad, "version", bad, "state", bad, "why", bad, "series_id",
+			bad));
 	targets = json_pack("[O]", row);
 	alerts = json_pack("[O]", alert);
 	series = (struct page_series){.row = row};
@@ -316,6 +320,29 @@ static void test_alert(void **state)
 	assert_true(has(&out, "alerts show 00ff --dump") && has(&out, "1,231 goroutines, cut"));
 	assert_true(page_is_about(json_array_get(alerts, 0), json_array_get(targets, 0)));
 	assert_false(page_is_about(json_array_get(alerts, 0), json_array_get(targets, 1)));
+	/* The other instances; then their list is not told a second time. */
+	json_object_set_new(json_object_get(json_array_get(alerts, 0), "annotations"), "instances",
+		json_string("a:1 v1.5.0 leaks"));
+	buf_reset(&out);
+	page_alert(&view, json_array_get(alerts, 0), NULL, NULL, NULL, &out);
+	assert_true(has(&out, "<dt>instances</dt><dd>a:1 v1.5.0 leaks</dd>"));
+	json_object_set_new(json_array_get(alerts, 0), "fleet",
+		parse("{\"class\":\"main.leak\",\"text\":\"1 of 2 <leaks>\",\"more_leak\":4988,"
+		      "\"more_others\":0,\"rows\":[{\"instance\":\"a:1\",\"version\":\"v1.5.0\","
+		      "\"state\":\"leaks\",\"why\":\"\",\"rate_per_hour\":120,\"since\":1699999400,"
+		      "\"series_id\":5,\"target_id\":1},{\"instance\":\"b<:1\",\"version\":"
+		      "\"\",\"state\":\"unknown\",\"why\":\"suspected\",\"rate_per_hour\":null,"
+		      "\"since\":null,\"series_id\":null,\"target_id\":2}]}"));
+	buf_reset(&out);
+	page_alert(&view, json_array_get(alerts, 0), NULL, NULL, NULL, &out);
+	assert_false(has(&out, "<dt>instances</dt>"));
+	assert_true(has(&out, "<p>1 of 2 &lt;leaks&gt;</p>"));
+	assert_true(has(&out, "<td><a href=\"/series/5\">a:1</a></td><td>v1.5.0</td><td><span "
+			      "class=\"leaking\">leaks</span></td><td class=\"n\">120/h</td><td>"));
+	assert_true(has(&out, "<td><a href=\"/targets/2\">b&lt;:1</a></td><td></td><td><span>"
+			      "unknown</span> <span class=\"dim\">suspected</span></td><td "
+			      "class=\"n\"></td><td></td>"));
+	assert_true(has(&out, "<p>and 4988 more that leak, none faster</p>"));
 	/* What single goroutines told. */
 	json_object_set_new(row, "evidence",
 		parse("{\"at\":1700001000,\"oldest_minutes\":90,\"states\":[{\"state\":\"select\","

@@ -32,7 +32,7 @@ struct scenario {
 	double at_first; /* that wait */
 	double per_hour; /* that come */
 	double from_h; /* not before */
-	double freed_h; /* the process is restarted without it; 0 = never */
+	double freed_h; /* the process is restarted without all that; 0 = never */
 	double polls_per_hour; /* on a nil channel */
 	double parked; /* goroutines in select {} since the start */
 	double sessions_per_hour; /* that come and stay, as users do: their class is suspected */
@@ -89,6 +89,12 @@ static const struct scenario scenarios[] = {
 		.looks = 100},
 	{"the watcher is killed meanwhile", 60, 12, .polls_per_hour = 60, .killed_h = 5,
 		.told = "+BlockedForever", .class = POLL, .within_h = 3, .looks = 40},
+	{"the watcher is killed while the class is only watched", 60, 12, .polls_per_hour = 60,
+		.killed_h = 2, .told = "+BlockedForever", .class = POLL, .within_h = 3,
+		.looks = 40},
+	{"the process is restarted without it", 60, 12, .polls_per_hour = 60, .freed_h = 2,
+		.told = "+BlockedForever -BlockedForever", .class = POLL, .within_h = 3,
+		.looks = 30},
 	{"three were parked at the start, and something else is looked at", 60, 6, .parked = 3,
 		.sessions_per_hour = 60, .told = "+GoroutineLeak", .class = "main.(*session).wait",
 		.within_h = 4, .looks = 30},
@@ -111,9 +117,9 @@ static void live(const struct scenario *c, struct state *v, double h)
 	bool free = c->freed_h > 0 && h >= c->freed_h;
 
 	if (free) {
-		if (v->hi > 0)
+		if (v->hi + v->polls > 0)
 			v->s.start = T0 + h * HOUR;
-		v->lo = v->hi = 0;
+		v->lo = v->hi = v->polls = 0;
 	} else if (h >= c->from_h) {
 		if (v->hi <= 0)
 			v->hi = c->at_first;

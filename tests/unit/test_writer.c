@@ -279,6 +279,32 @@ static void reader_left_open_does_not_fill_the_disk(void **state)
 	run_until(&fx.done, n);
 }
 
+/* A disk that moves the log slower than it is written: it is waited for, so that the log can begin
+ * anew. */
+static void log_does_not_outgrow_its_moves(void **state)
+{
+	struct writer_stats stats = {0};
+	int64_t longest = 0;
+	int n = 0;
+
+	(void)state;
+	start((struct writer_config){0});
+	fault.stall_ms = 100;
+	while (stats.wal_bytes >= longest && stats.wal_bytes < 128 << 20) {
+		longest = stats.wal_bytes;
+		n++;
+		submit(samples(n, STORE_VALUES_MAX), n);
+		run_until(&fx.done, n);
+		writer_stats(fx.w, &stats);
+	}
+	print_message("longest log %lld bytes\n", (long long)longest);
+	assert_in_range(longest, 32 << 20, 80 << 20);
+	assert_true(stats.moves > 0);
+	assert_int_equal(stats.move_errors, 0);
+	assert_int_equal(stats.dropped_values, 0);
+	fault.stall_ms = 0;
+}
+
 static void bytes_are_bounded_too(void **state)
 {
 	struct writer_stats stats;
@@ -463,6 +489,7 @@ int main(void)
 			overflow_drops_samples_never_alerts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			reader_left_open_does_not_fill_the_disk, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(log_does_not_outgrow_its_moves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_are_bounded_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full_disk_is_waited_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -364,6 +364,7 @@ void target_free(struct target *t)
 	cost_free(t->cost);
 	target_host_free(t);
 	free(t->before);
+	free(t->earlier);
 	free(t->job_name);
 	free(t->instance);
 	free(t->line);

@@ -82,8 +82,9 @@ struct target {
 	bool run_told; /* that row has the version */
 	struct replicas replicas;
 	uint64_t *before; /* counts by class before this body: a restart without a start time */
-	size_t nbefore;
-	uint64_t total_before;
+	uint64_t *earlier; /* and before that one */
+	size_t nbefore, nearlier;
+	uint64_t total_before, total_earlier;
 	bool keeps; /* the last dump came over a connection that the one before had left open */
 	bool broke; /* since the last whole dump, such a connection was gone, or nobody listened */
 

@@ -70,37 +70,54 @@ void target_note_replicas(struct target *t)
 #define LIKE_SHARE   .3
 #define LIKE_CHANGES 4.0 /* times the last change between two scrapes */
 
-/* May one process have had both counts, a scrape's length apart? */
-static bool is_like(double dumped, double scraped, double before, double least)
-{
-	double allowed = fmax(least, LIKE_SHARE * fmax(dumped, scraped));
+/* A count of the last scrape, and of the two before; one is under way, maybe, and the last two are
+ * the same. */
+struct scraped {
+	double now, before, earlier;
+};
 
-	return fabs(dumped - scraped) <= fmax(allowed, LIKE_CHANGES * fabs(scraped - before));
+/* May one process have had both counts, a scrape's length apart? */
+static bool is_like(double dumped, const struct scraped *s, double least)
+{
+	double change = fmax(fabs(s->now - s->before), fabs(s->before - s->earlier));
+	double allowed = fmax(least, LIKE_SHARE * fmax(dumped, s->now));
+
+	return fabs(dumped - s->now) <= fmax(allowed, LIKE_CHANGES * change);
+}
+
+static struct scraped scraped_class(const struct target *t, const struct tally_class *c)
+{
+	return (struct scraped){.now = (double)c->count,
+		.before = c->index < t->nbefore ? (double)t->before[c->index] : 0,
+		.earlier = c->index < t->nearlier ? (double)t->earlier[c->index] : 0};
 }
 
 /* The total, then each class that is of interest, against the last whole scrape. */
 static bool counts_agree(struct target *t, char *why, size_t size)
 {
 	struct inquiry *q = t->inquiry;
-	uint64_t dumped = evidence_goroutines(q->evidence), scraped = tally_total(t->tally);
+	double dumped = (double)evidence_goroutines(q->evidence);
+	struct scraped total = {
+		(double)tally_total(t->tally), (double)t->total_before, (double)t->total_earlier};
 
-	if (!is_like((double)dumped, (double)scraped, (double)t->total_before, LIKE_LEAST)) {
-		snprintf(why, size, "it has %llu goroutines, and the routine scrape counted %llu",
-			(unsigned long long)dumped, (unsigned long long)scraped);
+	if (!is_like(dumped, &total, LIKE_LEAST)) {
+		snprintf(why, size, "it has %.0f goroutines, and the routine scrape counted %.0f",
+			dumped, total.now);
 		return false;
 	}
 	for (size_t i = 0; i < evidence_count(q->evidence); i++) {
 		const struct evidence_class *c = evidence_at(q->evidence, i);
 		const struct slot *s = target_slot(t, SERIES_CLASS, str_of(c->name));
-		double n = (double)evidence_counted(c), before;
+		struct scraped scraped;
 
 		if (!s || !s->class || c->interest == EVIDENCE_NONE)
 			continue;
-		before = s->class->index < t->nbefore ? (double)t->before[s->class->index] : 0;
-		if (is_like(n, (double)s->class->count, before, LIKE_CLASS))
+		scraped = scraped_class(t, s->class);
+		dumped = (double)evidence_counted(c);
+		if (is_like(dumped, &scraped, LIKE_CLASS))
 			continue;
-		snprintf(why, size, "it has %.0f of %s, and the routine scrape counted %llu", n,
-			c->name, (unsigned long long)s->class->count);
+		snprintf(why, size, "it has %.0f of %s, and the routine scrape counted %.0f",
+			dumped, c->name, scraped.now);
 		return false;
 	}
 	return true;

@@ -223,7 +223,7 @@ void target_reconfigure(struct target *t)
 	gdump_free(t->gdump);
 	groups = tally_sink(t->tally);
 	t->gdump = gdump_new(&groups);
-	t->nbefore = 0;
+	t->nbefore = t->nearlier = 0;
 	t->total_before = 0;
 	t->need_full = t->resorted = true;
 	if (own) {

@@ -346,8 +346,12 @@ void target_judge_count(struct target *t, double now, uint64_t count)
 void target_note_counts(struct target *t)
 {
 	size_t n = tally_count(t->tally);
+	uint64_t *old = t->earlier;
 
-	t->before = xrealloc(t->before, n, sizeof(*t->before));
+	t->earlier = t->before;
+	t->nearlier = t->nbefore;
+	t->total_earlier = t->total_before;
+	t->before = xrealloc(old, n, sizeof(*t->before));
 	t->nbefore = n;
 	t->total_before = tally_total(t->tally);
 	for (size_t i = 0; i < n; i++)

@@ -138,6 +138,8 @@ static void dump_each(const struct process *p, struct buf *b)
 
 /* ---- a look ---- */
 
+#define LOOK_AFTER_S 40 /* the scrape that wanted it */
+
 static const struct scrape_look_events nobody; /* the simulation answers itself */
 
 static enum look_part answer(struct watcher *w, enum look_part part, const struct buf *body)
@@ -232,6 +234,12 @@ static const struct scenario scenarios[] = {
 		.told_after = 2.8,
 		.told_within = 4.5,
 		.others_least = 4},
+	{.what = "a hundred more a minute are no other process, and told quickly",
+		.hours = 1.5,
+		.leak = 3000,
+		.fresh = true,
+		.told_after = .3,
+		.told_within = .8},
 	{.what = "sessions that fill a fresh process are not told",
 		.hours = 24,
 		.sessions = 60,
@@ -320,7 +328,12 @@ static void simulate(const struct scenario *s, struct outcome *out)
 			continue;
 		looks++;
 		odd = looks <= s->first || (s->every && looks % s->every == 0);
+		/* Not before others of its host were looked at. */
+		w.now += LOOK_AFTER_S;
+		advance(&own, w.now, s->leak, s->sessions, s->life_h);
+		advance(&other, w.now, s->leak * s->other, s->sessions * s->other, s->life_h);
 		look(&w, odd ? &other : &own);
+		w.now -= LOOK_AFTER_S;
 	}
 	if (w.raised)
 		out->told_h = (w.first_at - T0) / HOUR;

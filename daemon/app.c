@@ -84,6 +84,7 @@ static void second_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	app_tell_systemd(a);
 	tick_alerts(a); /* also when nothing is due: the clock may have been set */
+	app_disk_settle(a);
 	pipeline_sweep(a->pipeline, clock_wall_ms());
 	app_refresh_alerts(a);
 	app_status_tick(a);

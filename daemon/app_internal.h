@@ -61,7 +61,7 @@ struct app {
 	struct unit *unit; /* being filled; NULL between units */
 	struct unit *waiting; /* on their way to the disk */
 	struct unit *early; /* complete before there was a writer */
-	bool disk_ok, stopping;
+	bool disk_ok, disk_known, stopping; /* disk_known: since the start it was heard of */
 	uint64_t stopping_at_ms;
 	char disk_why[ERR_MAX];
 	uint64_t watchdog_ms;

@@ -89,6 +89,7 @@ void app_disk_state(void *arg, bool ok, const char *why)
 	writer_stats(a->writer, &stats);
 	damaged = !ok && stats.damaged;
 	a->disk_ok = ok;
+	a->disk_known = true;
 	snprintf(a->disk_why, sizeof(a->disk_why), "%s", ok ? "" : why);
 	if (ok)
 		log_msg(LEVEL_NOTICE, "store: writes succeed again");
@@ -104,4 +105,18 @@ void app_disk_state(void *arg, bool ok, const char *why)
 		clear_own(a, ALERT_STORAGE_FULL, "the disk takes writes again");
 		app_check_aside(a);
 	}
+}
+
+/* The writer tells of changes, and a disk that is in order from the start has none. */
+void app_disk_settle(struct app *a)
+{
+	struct writer_stats stats;
+
+	if (a->disk_known)
+		return;
+	writer_stats(a->writer, &stats);
+	if (!stats.ok || !stats.room || !stats.applied || !stats.free_bytes)
+		return; /* it has not written, or not looked how much room there is */
+	a->disk_known = true;
+	clear_own(a, ALERT_STORAGE_FULL, "the disk takes writes");
 }

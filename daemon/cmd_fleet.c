@@ -112,23 +112,10 @@ static struct str label_of(const struct gather *g)
 	return g->kind == STORE_SERIES_TOTAL ? STR(TOTAL_LABEL) : g->name;
 }
 
-static void note_version(
-	struct gather *g, struct releases *known, const struct fleet_row *row, struct fleet *fleet)
-{
-	struct release *v = releases_of(known, row->version);
-
-	if (!v)
-		return;
-	if (row->state == FLEET_LEAKS || row->why == FLEET_SUSPECTED)
-		v->spoiled = true;
-	else if (row->state == FLEET_CLEAN)
-		fleet->doubted = fleet->doubted || release_is_doubted(v, label_of(g));
-}
-
 static void fill(struct gather *g, struct releases *known, double took, struct fleet *fleet)
 {
-	for (size_t i = 0; known && i < known->n; i++)
-		known->v[i].spoiled = false;
+	if (known)
+		releases_unmark(known);
 	for (size_t i = g->from; i < g->to; i++) {
 		struct fleet_row row = {.instance = g->v[i].name,
 			.version = g->v[i].version,
@@ -143,8 +130,9 @@ static void fill(struct gather *g, struct releases *known, double took, struct f
 		}
 		fleet_add(fleet, &row);
 		if (known)
-			note_version(g, known, &row, fleet);
+			releases_mark(known, &row);
 	}
+	fleet->doubted = known && releases_doubt(known, label_of(g));
 }
 
 static void set(json_t *row, const char *key, struct str text)

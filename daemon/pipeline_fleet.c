@@ -18,13 +18,13 @@ static struct str version_of(const struct target *t, const struct finding *f)
 
 /* ---- one instance ---- */
 
-static bool has_member(const struct finding *f, const char *name)
+static const struct series *member_of(const struct finding *f, const char *name)
 {
 	for (size_t i = 0; i < f->nmembers; i++) {
 		if (strcmp(f->members[i]->name, name) == 0)
-			return true;
+			return f->members[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Under that class rather than with it. */
@@ -40,7 +40,7 @@ static const struct finding *finding_like(const struct target *t, const struct f
 			continue;
 		if (strcmp(f->class, like->class) == 0)
 			return f;
-		if (!found && has_member(f, like->class))
+		if (!found && member_of(f, like->class))
 			found = f;
 	}
 	return found;
@@ -85,6 +85,7 @@ static void judge_instance(const struct target *t, const struct target *o,
 	const struct finding *finding, struct fleet_row *row)
 {
 	const struct finding *its = finding_like(o, finding);
+	const struct series *s;
 
 	if (o->seen && !o->up && o != t) {
 		row->why = FLEET_DOWN;
@@ -92,7 +93,9 @@ static void judge_instance(const struct target *t, const struct target *o,
 		row->why = FLEET_CHANGED;
 	} else if (its) {
 		row->state = FLEET_LEAKS;
-		row->rate_per_hour = its->primary ? its->primary->verdict.rate_per_hour : NAN;
+		s = member_of(its, finding->class);
+		s = s ? s : its->primary;
+		row->rate_per_hour = s ? s->verdict.rate_per_hour : NAN;
 		row->since_ms = isnan(its->since) ? 0 : (int64_t)(its->since * 1000);
 	} else if (!o->seen) {
 		row->why = FLEET_DOWN; /* the daemon has just started */
@@ -106,15 +109,6 @@ static void judge_instance(const struct target *t, const struct target *o,
 }
 
 /* ---- all of them ---- */
-
-/* Of a version under which an instance of now may leak nothing good is said. */
-static void spoil(struct releases *known, const struct fleet_row *row)
-{
-	struct release *v = releases_of(known, row->version);
-
-	if (v && (row->state == FLEET_LEAKS || row->why == FLEET_SUSPECTED))
-		v->spoiled = true;
-}
 
 /* What the versions before did, where it says more than the instances of now. */
 static void add_history(const struct finding *finding, const struct releases *known,
@@ -136,7 +130,6 @@ static void gather(const struct target *t, const struct finding *finding, struct
 	for (size_t i = 0; i < p->ntargets; i++) {
 		const struct target *o = p->targets[i];
 		struct fleet_row row = {.rate_per_hour = NAN};
-		const struct release *v;
 
 		if (o->job != t->job)
 			continue;
@@ -145,11 +138,9 @@ static void gather(const struct target *t, const struct finding *finding, struct
 		row.seen_s = seen_s(o, (double)p->now_ms / 1000);
 		judge_instance(t, o, finding, &row);
 		fleet_add(fleet, &row);
-		spoil(known, &row);
-		v = row.state == FLEET_CLEAN ? releases_of(known, row.version) : NULL;
-		fleet->doubted =
-			fleet->doubted || (v && release_is_doubted(v, str_of(finding->class)));
+		releases_mark(known, &row);
 	}
+	fleet->doubted = releases_doubt(known, str_of(finding->class));
 }
 
 static bool is_of_growth(const struct finding *f)
@@ -167,8 +158,7 @@ void target_fleet_facts(struct target *t, const struct finding *finding, struct 
 	f->version_now = versions_at(&t->versions, f->now_ms);
 	if (!is_of_growth(finding))
 		return;
-	for (size_t i = 0; i < known->n; i++)
-		known->v[i].spoiled = false;
+	releases_unmark(known);
 	gather(t, finding, known, &fleet);
 	add_history(finding, known, f, &out->history);
 	fleet_words(&fleet, f->unit, buf_str(&out->history), &out->words);

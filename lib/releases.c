@@ -1,6 +1,5 @@
 #include "releases.h"
 
-#include "fleet.h"
 #include "notify.h"
 #include "safe.h"
 #include "xalloc.h"
@@ -28,9 +27,13 @@ void releases_release(struct releases *r)
 
 struct release *releases_of(struct releases *r, struct str version)
 {
+	if (r->last < r->n && str_is(version, r->v[r->last].version))
+		return &r->v[r->last]; /* thousands of instances ask for the same */
 	for (size_t i = 0; i < r->n; i++) {
-		if (str_is(version, r->v[i].version))
+		if (str_is(version, r->v[i].version)) {
+			r->last = i;
 			return &r->v[i];
+		}
 	}
 	return NULL;
 }
@@ -151,6 +154,34 @@ bool releases_leak(
 	v->leaks[v->nleaks++] =
 		(struct release_leak){.name = str_dup(name), .at_ms = at_ms, .proven = proven};
 	return true;
+}
+
+/* ---- the instances of now --------------------------------------------------------------------
+ */
+
+void releases_unmark(struct releases *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->v[i].spoiled = r->v[i].clean = false;
+}
+
+void releases_mark(struct releases *r, const struct fleet_row *row)
+{
+	struct release *v = releases_of(r, row->version);
+
+	if (!v)
+		return;
+	v->clean = v->clean || row->state == FLEET_CLEAN;
+	v->spoiled = v->spoiled || row->state == FLEET_LEAKS || row->why == FLEET_SUSPECTED;
+}
+
+bool releases_doubt(const struct releases *r, struct str name)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->v[i].clean && release_is_doubted(&r->v[i], name))
+			return true;
+	}
+	return false;
 }
 
 /* ---- what can be said ------------------------------------------------------------------------

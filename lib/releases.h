@@ -10,8 +10,8 @@
  *
  * No more is claimed than was seen.  A version of which no process was watched for as long as the
  * leak took to show counts for nothing; nor does one under which the growth began without being
- * proven, one that was found leaking under more names than are kept, or one that the caller marks
- * because an instance of now is not clean.  Versions are told apart as fleet.h orders them; those
+ * proven, one that was found leaking under more names than are kept, or one in which an instance of
+ * now is suspected.  Versions are told apart as fleet.h orders them; those
  * without an order (a commit's hash) by the time of their deploy, and only when that was watched.
  *
  * Life cycle: `struct releases r = RELEASES_INIT;` or releases_read, … releases_release.
@@ -19,7 +19,7 @@
 #ifndef LEAKWATCH_RELEASES_H
 #define LEAKWATCH_RELEASES_H
 
-#include "buf.h"
+#include "fleet.h"
 #include "json.h"
 
 #define RELEASES_MAX	  8
@@ -43,13 +43,14 @@ struct release {
 	struct release_leak *leaks;
 	size_t nleaks;
 	bool leaks_lost; /* more leaked than is kept */
-	bool spoiled; /* the caller's mark: an instance of now may leak under it */
+	bool spoiled, clean; /* marks: an instance of now may leak under it; one is clean */
 };
 
 struct releases {
 	struct release v[RELEASES_MAX];
 	size_t n;
 	int64_t begun_ms; /* the job is watched since */
+	size_t last; /* found last */
 	bool crowded; /* more versions run at one time than are kept: nothing is claimed */
 };
 
@@ -78,6 +79,12 @@ struct release *releases_of(struct releases *r, struct str version);
 
 /* It leaked under that version, or may have: nothing is to be claimed of it. */
 bool release_is_doubted(const struct release *v, struct str name);
+
+/* How the instances of now do, before it is judged: forget what was marked, mark each; is one clean
+ * in a version that is doubted? */
+void releases_unmark(struct releases *r);
+void releases_mark(struct releases *r, const struct fleet_row *row);
+bool releases_doubt(const struct releases *r, struct str name);
 
 struct release_claim {
 	const struct release *first; /* that shows the leak; NULL: nothing is claimed */

@@ -132,6 +132,35 @@ static void back_and_forth(void **state)
 	releases_release(&r);
 }
 
+/* Whatever the order in which instances are gone through. */
+static void what_runs_now_is_heard(void **state)
+{
+	static const struct fleet_row clean = {.version = STR_LIT("v1.4.0"), .state = FLEET_CLEAN},
+				      suspected = {.version = STR_LIT("v1.4.0"),
+					      .why = FLEET_SUSPECTED},
+				      young = {.version = STR_LIT("v1.4.0"), .why = FLEET_YOUNG},
+				      unknown = {.version = STR_LIT("v9"), .state = FLEET_LEAKS};
+	struct releases r = RELEASES_INIT;
+
+	(void)state;
+	watch(&r, "v1.4.0", 0, 24);
+	watch(&r, "v1.5.0", 24, 30);
+	releases_mark(&r, &clean);
+	releases_mark(&r, &young);
+	releases_mark(&r, &unknown);
+	assert_false(releases_doubt(&r, STR("worker")));
+	expect(&r, "v1.5.0", 3, "first seen in v1.5.0 (v1.4.0 ran 1 d without it)");
+	releases_mark(&r, &suspected);
+	assert_true(releases_doubt(&r, STR("worker")));
+	expect(&r, "v1.5.0", 3, "");
+	releases_unmark(&r);
+	releases_mark(&r, &clean);
+	leak(&r, "v1.4.0", 1, true); /* it leaked once, and is clean now */
+	assert_true(releases_doubt(&r, STR("worker")));
+	assert_false(releases_doubt(&r, STR("other")));
+	releases_release(&r);
+}
+
 static void hashes_have_a_time_only(void **state)
 {
 	struct releases r = RELEASES_INIT;
@@ -281,6 +310,7 @@ int main(void)
 		cmocka_unit_test(what_leaked_before_is_not_new),
 		cmocka_unit_test(a_doubt_is_no_proof),
 		cmocka_unit_test(back_and_forth),
+		cmocka_unit_test(what_runs_now_is_heard),
 		cmocka_unit_test(hashes_have_a_time_only),
 		cmocka_unit_test(gaps),
 		cmocka_unit_test(few_versions_are_kept),

@@ -1,9 +1,8 @@
 """scrape_budget: a target whose dumps cost it much is asked for them less often, and watched all the same."""
-import http.server
-import threading
 import time
 
 import stored
+from fakes import Fake
 from harness import free_port, http_get, wait_until
 
 DUMP = """goroutine profile: total {n}
@@ -14,46 +13,21 @@ DUMP = """goroutine profile: total {n}
 INDEX = "<html><table><tr><td>{n}</td><td><a href='goroutine?debug=1'>goroutine</a></td></tr></table></html>"
 
 
-class Slow:
+class Slow(Fake):
     """A process whose dumps take a while; nothing else does."""
 
     def __init__(self, seconds):
-        self.seconds, self.goroutines, self.asked, self.gone = seconds, 1000, [], False
-        outer = self
+        self.seconds, self.goroutines = seconds, 1000
+        super().__init__({"goroutine": self.dump, "": lambda _: INDEX.format(n=self.goroutines),
+                          "metrics": lambda _: f"process_start_time_seconds 1700000000\nprocess_open_fds {self.goroutines}\n",
+                          "symbol": lambda _: "num_symbols: 1\n0x43be36 runtime.gopark\n"})
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                if outer.gone:  # over a connection that was kept
-                    self.close_connection = True
-                    return
-                part = self.path.split("?")[0].rsplit("/", 1)[1]
-                outer.asked.append((time.monotonic(), part))
-                if part == "goroutine":
-                    time.sleep(outer.seconds)
-                body = {"goroutine": DUMP, "": INDEX, "metrics": "process_start_time_seconds 1700000000\nprocess_open_fds {n}\n",
-                        "symbol": "num_symbols: 1\n0x43be36 runtime.gopark\n"}[part].format(n=outer.goroutines).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+    def dump(self, _):
+        time.sleep(self.seconds)
+        return DUMP.format(n=self.goroutines)
 
     def count(self, part):
-        return sum(p == part for _, p in self.asked)
-
-    def stop(self):
-        self.gone = True
-        self.server.shutdown()
-        self.server.server_close()
+        return sum(p == part for p, _ in self.asked)
 
 
 def gauge(web, name):
@@ -90,7 +64,7 @@ def test_a_target_whose_dumps_are_dear(daemon, stops):
     # And who is gone is gone, whichever page was asked for.
     slow.seconds = 0.35
     wait_until(lambda: gauge(web, "leakwatch_targets_over_budget") == 1, 30, lambda: slow.asked[-20:])
-    wait_until(lambda: [p for _, p in slow.asked[-4:]].count("goroutine") == 0, 30, lambda: slow.asked[-20:])
+    wait_until(lambda: [p for p, _ in slow.asked[-4:]].count("goroutine") == 0, 30, lambda: slow.asked[-20:])
     slow.stop()
     wait_until(lambda: not stored.status(d, "slow").up, 10, lambda: stored.status(d, "slow"))
     assert gauge(web, "leakwatch_targets_up") == 1

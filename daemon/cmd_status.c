@@ -232,6 +232,21 @@ static void add_memory(const json_t *memory, struct buf *out)
 	}
 }
 
+/* Then the total and the metrics grow with it, and need no line. */
+static bool a_class_leaks(const json_t *fleets, struct str job)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)fleets, i, row)
+	{
+		if (str_is(cmd_rows_str(row, "kind"), "class") &&
+			str_eq(cmd_rows_str(row, "job"), job))
+			return true;
+	}
+	return false;
+}
+
 /* What leaks on several instances, or which version brought it is known of. */
 static void add_fleets(const json_t *fleets, struct buf *out)
 {
@@ -241,7 +256,9 @@ static void add_fleets(const json_t *fleets, struct buf *out)
 	json_array_foreach((json_t *)fleets, i, row)
 	{
 		if (n == FLEETS_MAX ||
-			(!cmd_rows_str(row, "text").len && !cmd_rows_str(row, "first_seen").len))
+			(!cmd_rows_str(row, "text").len && !cmd_rows_str(row, "first_seen").len) ||
+			(!str_is(cmd_rows_str(row, "kind"), "class") &&
+				a_class_leaks(fleets, cmd_rows_str(row, "job"))))
 			continue;
 		buf_adds(out, n++ ? "" : "\nINSTANCES AND VERSIONS\n");
 		cmd_fleet_add_line(row, out);

@@ -268,7 +268,6 @@ static const struct alert *raise_alert(
 static void raise_finding(struct target *t, struct finding *finding)
 {
 	struct notify_member members[FINDING_MEMBERS_MAX];
-	struct fleet_facts fleet = FLEET_FACTS_INIT;
 	struct limits limits;
 	struct notify_facts f;
 	const struct alert *a;
@@ -277,9 +276,8 @@ static void raise_finding(struct target *t, struct finding *finding)
 	target_limits(t, finding, &limits);
 	f.ceilings = limits.v;
 	f.nceilings = limits.n;
-	target_fleet_facts(t, finding, &f, &fleet);
+	target_fleet_facts(t, finding, &f);
 	a = raise_alert(t, &f, finding->user);
-	fleet_facts_release(&fleet);
 	if (!a || (finding->user && strcmp(finding->user, a->id) == 0))
 		return;
 	free(finding->user);

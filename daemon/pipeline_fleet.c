@@ -1,8 +1,10 @@
 #include "pipeline_fleet.h"
 #include "pipeline_releases.h"
 #include "fleet.h"
+#include "xalloc.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- versions ---- */
@@ -148,29 +150,95 @@ static bool is_of_growth(const struct finding *f)
 	return finding_is_growth(f->kind) || f->kind == FINDING_FDS || f->kind == FINDING_MEMORY;
 }
 
-void target_fleet_facts(struct target *t, const struct finding *finding, struct notify_facts *f,
-	struct fleet_facts *out)
+/* ---- what was found out ---- */
+
+#define TOLD_MAX 256 /* of all jobs, classes and versions; more, and all are forgotten */
+
+struct told {
+	int64_t at_ms; /* 0: to be found out */
+	struct buf words, list, history;
+};
+
+static void free_told(void *arg)
+{
+	struct told *d = arg;
+
+	buf_release(&d->words);
+	buf_release(&d->list);
+	buf_release(&d->history);
+	free(d);
+}
+
+void pipeline_free_fleets(struct pipeline *p)
+{
+	if (p->fleets)
+		map_free(p->fleets, free_told);
+	p->fleets = NULL;
+}
+
+static struct told *told_of(const struct target *t, const struct finding *f, struct str version)
+{
+	int kind = finding_is_growth(f->kind) ? FINDING_GOROUTINES : (int)f->kind;
+	struct pipeline *p = t->p;
+	struct buf key = BUF_INIT;
+	struct told *d;
+
+	buf_addf(&key, "%s%c%d%c%s%c", t->job_name, 0, kind, 0, f->class, 0);
+	buf_addstr(&key, version);
+	if (p->fleets && map_count(p->fleets) >= TOLD_MAX && !map_get(p->fleets, buf_str(&key)))
+		pipeline_free_fleets(p);
+	if (!p->fleets)
+		p->fleets = map_new();
+	d = map_get(p->fleets, buf_str(&key));
+	if (!d) {
+		d = xcalloc(1, sizeof(*d));
+		buf_init(&d->words);
+		buf_init(&d->list);
+		buf_init(&d->history);
+		map_put(p->fleets, buf_str(&key), d);
+	}
+	buf_release(&key);
+	return d;
+}
+
+static bool is_fresh(const struct target *t, const struct told *d)
+{
+	int64_t age_ms = t->p->now_ms - d->at_ms;
+
+	return d->at_ms && age_ms >= 0 && age_ms < (int64_t)t->job->scrape_interval_ms / 2;
+}
+
+static void find_out(struct target *t, const struct finding *finding, const struct notify_facts *f,
+	struct told *d)
 {
 	struct releases *known = target_releases(t);
 	struct fleet fleet = FLEET_INIT;
+
+	buf_reset(&d->words);
+	buf_reset(&d->list);
+	buf_reset(&d->history);
+	releases_unmark(known);
+	gather(t, finding, known, &fleet);
+	add_history(finding, known, f, &d->history);
+	fleet_words(&fleet, f->unit, buf_str(&d->history), &d->words);
+	fleet_list(&fleet, f->unit, &d->list);
+	d->at_ms = t->p->now_ms;
+}
+
+void target_fleet_facts(struct target *t, const struct finding *finding, struct notify_facts *f)
+{
+	struct told *d;
 
 	f->version = version_of(t, finding);
 	f->version_now = versions_at(&t->versions, f->now_ms);
 	if (!is_of_growth(finding))
 		return;
-	releases_unmark(known);
-	gather(t, finding, known, &fleet);
-	add_history(finding, known, f, &out->history);
-	fleet_words(&fleet, f->unit, buf_str(&out->history), &out->words);
-	fleet_list(&fleet, f->unit, &out->list);
-	f->fleet = buf_str(&out->words);
-	f->instances = buf_str(&out->list);
-	f->first_seen = buf_str(&out->history);
-}
-
-void fleet_facts_release(struct fleet_facts *out)
-{
-	buf_release(&out->words);
-	buf_release(&out->list);
-	buf_release(&out->history);
+	d = told_of(t, finding, f->version);
+	if (!finding->user || !is_fresh(t, d))
+		find_out(t, finding, f, d);
+	if (!finding->user)
+		d->at_ms = 0; /* one more leaks: what was told of the others is old */
+	f->fleet = buf_str(&d->words);
+	f->instances = buf_str(&d->list);
+	f->first_seen = buf_str(&d->history);
 }

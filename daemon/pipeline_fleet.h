@@ -13,19 +13,9 @@
 #include "pipeline_internal.h"
 #include "notify.h"
 
-/* Text of the facts, theirs until released. */
-struct fleet_facts {
-	struct buf words, list, history;
-};
-
-#define FLEET_FACTS_INIT                                                                           \
-	{                                                                                          \
-		.words = BUF_INIT, .list = BUF_INIT, .history = BUF_INIT                           \
-	}
-
-/* Fills out, and what of f says in which version it began and what the other instances do. */
-void target_fleet_facts(struct target *t, const struct finding *finding, struct notify_facts *f,
-	struct fleet_facts *out);
-void fleet_facts_release(struct fleet_facts *out);
+/* Fills what of f says in which version it began and what the other instances do; the text is good
+ * until the next call. */
+void target_fleet_facts(struct target *t, const struct finding *finding, struct notify_facts *f);
+void pipeline_free_fleets(struct pipeline *p);
 
 #endif

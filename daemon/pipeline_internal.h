@@ -121,6 +121,7 @@ struct pipeline {
 	size_t ntargets, nparked;
 	struct map *known; /* "job\0instance" of all targets of the store, with a value */
 	struct map *releases; /* of each job (pipeline_releases.c), or NULL */
+	struct map *fleets; /* what alerts were told (pipeline_fleet.c), or NULL */
 	struct map *lines; /* line -> how many targets of the store could be continued */
 	bool lines_stale; /* another configuration may have other lines */
 	struct str host;

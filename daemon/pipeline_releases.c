@@ -1,4 +1,5 @@
 #include "pipeline_releases.h"
+#include "pipeline_fleet.h"
 #include "xalloc.h"
 
 #include <math.h>
@@ -50,6 +51,7 @@ void pipeline_free_releases(struct pipeline *p)
 {
 	if (p->releases)
 		map_free(p->releases, free_job);
+	pipeline_free_fleets(p);
 }
 
 /* ---- what is seen ---- */

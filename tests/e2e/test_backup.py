@@ -98,7 +98,7 @@ def test_what_cannot_be_made_is_said(service, daemon, tmp_path):
     assert taken.read_text() == "mine"
     refused(d.db, "leakwatch.db exists")
     refused(tmp_path / "nowhere" / "copy.db", "cannot make", "nowhere/copy.db", "No such file or directory")
-    refused(tmp_path / "copy.db", "nothing.db", "No such file", db=tmp_path / "nothing.db")
+    refused(tmp_path / "copy.db", "there is no", "nothing.db", "--db", db=tmp_path / "nothing.db")
     assert not (tmp_path / "copy.db").exists() and not (tmp_path / "nothing.db").exists()
     if os.geteuid() == 0:
         shut = tmp_path / "shut"

@@ -31,7 +31,8 @@ static const struct {
 	{"go 1.", "an execution trace"},
 	{"num_symbols: ", "what /debug/pprof/symbol answers"},
 	{"WARNING: DATA RACE", "a report of the race detector"},
-	{"{\"status\":\"", "an answer of Prometheus's HTTP API (JSON)"},
+	{"{\"status\":\"success\",\"data\":", "an answer of Prometheus's HTTP API (JSON)"},
+	{"{\"status\":\"error\",\"errorType\":", "an error of Prometheus's HTTP API (JSON)"},
 	{"%!PS", "PostScript"},
 	{"%PDF", "a PDF document"},
 	{"\x7f"

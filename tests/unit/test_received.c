@@ -53,6 +53,9 @@ static const struct {
 		"JSON that begins with \"{\"error\":  \"no such host\"}\""},
 	{STR_LIT("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\""),
 		"an answer of Prometheus's HTTP API (JSON)"},
+	{STR_LIT("{\"status\":\"error\",\"errorType\":\"bad_data\""),
+		"an error of Prometheus's HTTP API (JSON)"},
+	{STR_LIT("{\"status\":\"ok\"}"), "JSON that begins with \"{\"status\":\"ok\"}\""},
 	{STR_LIT("[{\"a\": 1}]"), "JSON that begins with \"[{\"a\": 1}]\""},
 	{STR_LIT("[WARN] disk full"), "text that begins with \"[WARN] disk full\""},
 	/* other profiles and files */
